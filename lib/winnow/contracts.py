@@ -1,0 +1,138 @@
+"""What a table must be like before a stage works on it: its columns (``conform``) and its rows (``refusals``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from winnow import schema
+from winnow.errors import ContractError
+from winnow.settings import check_between, nearest
+
+#: A stage: rows in, rows out, nothing read, written, counted or kept.
+Step = Callable[[DataFrame], DataFrame]
+
+#: Types that may stand for a wider one: every value of theirs is exact in it.
+_WIDENS = {
+    "bigint": {"tinyint", "smallint", "int"},
+    "int": {"tinyint", "smallint"},
+    "double": {"float", "tinyint", "smallint", "int"},
+}
+
+
+@dataclass(frozen=True)
+class ContractSettings:
+    """``[contracts]``: when a row is refused."""
+
+    #: Hours that a row may be later than the end of its event_date (UTC): more is a clock that runs ahead.
+    max_ahead_h: float = 24.0
+    #: Seconds of watching beyond which a row is refused as implausible (a week).
+    max_watch_s: float = 604_800.0
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check_between("max_ahead_h", self.max_ahead_h, 0, 24 * 366)
+        check_between("max_watch_s", self.max_watch_s, 1, 31_622_400)
+
+
+def micros(seconds: Column) -> Column:
+    """Return a time as a whole number of microseconds, still a double.
+
+    Times are compared and summed in whole units: 0.8 * 24.735 s is not 19.788 s in binary fractions, so an exact
+    80 % would be lost by the comparison of seconds, and sums of fractions differ with the order of the rows.
+    """
+    return F.rint(seconds * 1e6)
+
+
+def conform(
+    table: schema.Table,
+    *,
+    needed: Mapping[str, str] | None = None,
+    reserved: Iterable[str] = (),
+    names: Mapping[str, str] | None = None,
+) -> Step:
+    """Return the step that gives rows the columns of ``table``, widening narrower types; other columns pass through.
+
+    ``needed``: more columns that must be there, with their types (``|`` between alternatives, "" = any type).
+    ``reserved``: names that the rows must not use. ``names``: Winnow's name -> the log's own name (``[columns]``).
+
+    Raises ContractError with all faults at once.
+    """
+    names = {ours: theirs for ours, theirs in (names or {}).items() if ours != theirs}
+    wanted = {str(column): column.types for column in table.columns}
+    wanted |= {name: tuple(kinds.split("|")) for name, kinds in (needed or {}).items() if name not in wanted}
+
+    def step(rows: DataFrame) -> DataFrame:
+        has = dict(rows.dtypes)
+        faults = [
+            f"missing {theirs} (it is {ours} in [columns])" for ours, theirs in names.items() if theirs not in has
+        ]
+        faults += [
+            f"{ours} is there, and {theirs} is mapped to it by [columns]" for ours, theirs in names.items() if ours in has
+        ]
+        has = {next((ours for ours in names if names[ours] == name), name): kind for name, kind in has.items()}
+        widened = {}
+        for name, kinds in wanted.items():
+            kind = has.get(name)
+            if kind is None:
+                if name not in names:
+                    faults.append(f"missing {name} ({' or '.join(filter(None, kinds)) or 'any type'}){nearest(name, has)}")
+            elif kind not in kinds and "" not in kinds:
+                wider = next((wide for wide in kinds if kind in _WIDENS.get(wide, ())), None)
+                if wider is None:
+                    faults.append(f"{name} is {kind}, not {' or '.join(kinds)}")
+                else:
+                    widened[name] = F.col(name).cast(wider)
+        faults += [f"{name} is a name that Winnow writes itself" for name in reserved if name in has]
+        if faults:
+            has_text = ", ".join(f"{name} {kind}" for name, kind in rows.dtypes)
+            raise ContractError(
+                f"{table}: {'; '.join(faults)}. It has: {has_text}. "
+                "Map names in [columns], or bring the log in with import_impressions."
+            )
+        renamed = rows.withColumnsRenamed({theirs: ours for ours, theirs in names.items()})
+        return renamed.withColumns(widened) if widened else renamed
+
+    return step
+
+
+def refusals(settings: ContractSettings) -> dict[str, Column]:
+    """Return each reason to refuse a row of impressions, with the condition on its columns (true, or false; not null).
+
+    A refused row is never labelled; it goes to quarantine with every reason that holds.
+    """
+    watch = F.coalesce(F.col(schema.WATCH_S), F.lit(0.0))
+    is_finite = (watch < float("inf")) & (watch > float("-inf"))  # NaN is the largest double in Spark
+    # Days and hours are counted from the epoch: a cast of a date to a timestamp would depend on the session's zone.
+    latest_s = (F.unix_date(F.col(schema.EVENT_DATE)) + 1) * 86_400 + settings.max_ahead_h * 3_600
+    ahead = F.unix_seconds(F.col(schema.IMPRESSION_TS)) > latest_s
+    required = (schema.IMPRESSION_ID, schema.USER_ID, schema.MEDIA_ID, schema.IMPRESSION_TS, schema.EVENT_DATE)
+    return {
+        **{f"{column}_missing": F.col(column).isNull() for column in required},
+        "watch_s_not_finite": ~is_finite,
+        "watch_s_negative": is_finite & (watch < 0),
+        "watch_s_implausible": is_finite & (watch > settings.max_watch_s),
+        "impression_ts_ahead": F.coalesce(ahead, F.lit(False)),
+    }
+
+
+def is_refused(settings: ContractSettings) -> Column:
+    """Return whether any reason to refuse the row holds."""
+    refused = F.lit(False)
+    for condition in refusals(settings).values():
+        refused = refused | condition
+    return refused
+
+
+def first_refusal(settings: ContractSettings) -> Column:
+    """Return the first reason to refuse the row, null for a good row: each refused row is counted under one reason."""
+    return F.coalesce(*(F.when(condition, reason) for reason, condition in refusals(settings).items()))
+
+
+def all_refusals(settings: ContractSettings) -> Column:
+    """Return every reason to refuse the row, as an array."""
+    reasons = (F.when(condition, reason) for reason, condition in refusals(settings).items())
+    return F.array_compact(F.array(*reasons))

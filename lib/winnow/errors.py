@@ -1,0 +1,58 @@
+"""The faults that Winnow tells its users about, each with its exit code.
+
+A message says where, what was expected, what was found and what to do; the exit code says who has to act.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class WinnowError(Exception):
+    """A fault with a clear message and the exit code of the job that meets it."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class JobError(WinnowError):
+    """The job failed for a reason of its own: the tables are as they were."""
+
+
+class SettingsError(WinnowError):
+    """An argument or a setting is wrong; nothing was started."""
+
+    exit_code = 2
+
+
+class DataError(WinnowError):
+    """The rows, or what would be published of them, were refused; readers see the former version."""
+
+    exit_code = 3
+
+
+class ContractError(DataError):
+    """A table does not have the columns that it must have; all faults are told at once."""
+
+
+class GuardError(DataError):
+    """The day's result looks like nonsense and was not published."""
+
+
+class LeakError(DataError):
+    """Training data knows what happens in the time of its validation or test."""
+
+
+class CalibrationError(DataError):
+    """A score would be corrected for the sampling twice, or not at all."""
+
+
+class InputNotReadyError(WinnowError):
+    """The input is not there yet, or too young; the same command will do later."""
+
+    exit_code = 4
+
+
+class ConcurrentRunError(WinnowError):
+    """Another run replaced the same day at the same time and won; run again."""
+
+    exit_code = 5
