@@ -70,6 +70,8 @@ POSITION = Column("position", "int", "place in the row or list, from 1", is_requ
 DEVICE = Column("device", "string", "kind of device", is_required=False)
 COUNTRY = Column("country", "string", "country of the user, ISO 3166-1 alpha-2", is_required=False)
 SESSION_ID = Column("session_id", "bigint|string", "the visit that it belongs to", is_required=False)
+IS_AUTOPLAY = Column("is_autoplay", "boolean", "it began to play by itself", is_required=False)
+APP_VERSION = Column("app_version", "string", "version of the app that showed it", is_required=False)
 TRUE_PROBABILITY = Column(
     "true_probability",
     "double",
