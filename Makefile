@@ -1,0 +1,55 @@
+# Winnow's commands. A bare `make` lists them.
+
+# The Python that .venv is made of; unset = python3, or else the first of python3.11, python3.12, python3.13 that is there.
+PYTHON ?=
+# Where `make run` keeps its tables, and how many impressions it generates a day.
+ROOT ?= data/demo
+ROWS_PER_DAY ?= 200000
+# How many impressions `make bench` measures.
+ROWS ?= 20000000
+# More arguments for pytest: make test ARGS="-k calibration -x".
+ARGS ?=
+
+VENV_PYTHON := .venv/bin/python
+WEEK := --start 2026-01-05 --end 2026-01-11
+MADE := $(ROOT)/.made-$(ROWS_PER_DAY)-rows-per-day
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check format bench dist clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+setup: ## make .venv and fetch the Delta jars; at once when both are there
+	@PYTHON='$(PYTHON)' tools/setup.sh
+
+run: setup ## generate a week of impressions (once) and make training examples of it: ROOT=data/demo ROWS_PER_DAY=200000
+	@if [ ! -e '$(MADE)' ]; then \
+	    rm -f '$(ROOT)'/.made-*; \
+	    $(VENV_PYTHON) jobs/make_impressions.py --root '$(ROOT)' $(WEEK) --set synthetic.rows_per_day=$(ROWS_PER_DAY) \
+	        && touch '$(MADE)'; \
+	fi
+	@$(VENV_PYTHON) jobs/prepare_examples.py --root '$(ROOT)' $(WEEK) --conf conf/local.toml
+
+test: setup ## run every test: ARGS="-k name"
+	@$(VENV_PYTHON) -m pytest $(ARGS)
+
+check: setup ## lint, formatting, types and borders, in seconds
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check --quiet || { echo 'Not formatted: run make format' >&2; .venv/bin/ruff format --check; exit 1; }
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+format: setup ## format the code, and fix what can be fixed
+	@.venv/bin/ruff check --fix --exit-zero
+	@.venv/bin/ruff format
+
+bench: setup ## measure the main job: ROWS=20000000
+	@$(VENV_PYTHON) benchmarks/bench.py --rows $(ROWS)
+
+dist: setup ## pack dist/winnow.zip for spark-submit --py-files
+	@$(VENV_PYTHON) tools/make_zip.py
+
+clean: ## remove what the commands made, but not .venv, .jars and data
+	rm -rf build dist lib/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis spark-warehouse metastore_db derby.log
+	find lib jobs tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

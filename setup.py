@@ -1,0 +1,51 @@
+"""How Winnow is packed: the package ``winnow`` under lib/, with nothing required but what a cluster brings."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+# Read, not imported: the package is not there yet.
+source = (Path(__file__).parent / "lib" / "winnow" / "__init__.py").read_text()
+version = re.search(r'__version__ = "(.+)"', source)[1]
+
+setup(
+    name="winnow",
+    version=version,
+    description="Impression logs to training data, and training data to recommendations, on Spark and Delta Lake",
+    license="Apache-2.0",
+    package_dir={"": "lib"},
+    packages=find_packages("lib"),
+    package_data={"winnow": ["py.typed"]},
+    python_requires=">=3.11",
+    # A cluster brings its own Spark, so nothing is required: what a laptop needs is the extra "spark".
+    install_requires=[],
+    extras_require={
+        "spark": [
+            # delta-spark 4.4.0 is the last with jars, and it accepts no later pyspark.
+            "pyspark==4.2.0",
+            "delta-spark==4.4.0",
+            "pandas>=2.2,<3",  # pyspark 4.2 warns about pandas 3
+            "pyarrow>=18",
+            "numpy>=2",
+        ],
+        "tune": ["optuna>=5,<6"],
+        "xgb": ["xgboost-cpu>=3.2,<4", "scikit-learn>=1.9,<2"],  # plain xgboost pulls a GPU package
+        "deep": ["torch>=2.5", "onnx>=1.17", "onnxruntime>=1.20"],
+        "report": ["matplotlib>=3.11,<4", "jinja2>=3.1,<4"],
+        "sail": ["pysail>=0.7.2,<0.8"],
+        "dev": [
+            "pytest>=9.2,<10",
+            "pytest-timeout>=2.4,<3",
+            "chispa>=0.12,<0.13",
+            "hypothesis>=6.170,<7",
+            "duckdb>=2.0,<3",
+            "xxhash>=3.5,<4",
+            "scikit-learn>=1.9,<2",
+            # The formatter's and the checkers' opinions change between minor versions: one opinion for everybody.
+            "ruff>=0.17.6,<0.18",
+            "mypy>=2.4.1,<2.5",
+            "import-linter>=2.16,<2.17",
+        ],
+    },
+)
