@@ -36,9 +36,9 @@ test: setup ## run every test: ARGS="-k name"
 
 check: setup ## lint, formatting, types and borders, in seconds
 	@.venv/bin/ruff check
-	@.venv/bin/ruff format --check --quiet || { echo 'Not formatted: run make format' >&2; .venv/bin/ruff format --check; exit 1; }
+	@.venv/bin/ruff format --check --output-format concise || { echo "Run make format" >&2; exit 1; }
 	@.venv/bin/mypy
-	@.venv/bin/lint-imports
+	@.venv/bin/lint-imports --no-logo
 
 format: setup ## format the code, and fix what can be fixed
 	@.venv/bin/ruff check --fix --exit-zero

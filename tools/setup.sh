@@ -51,6 +51,8 @@ if ! is_current; then
     fi
 
     echo "Installing the Python packages into .venv (once) ..."
+    # The programs in .venv/bin name the folder that they were made in: a moved checkout needs new ones.
+    [ ! -e "$stamp" ] || [ "$(cat "$stamp")" = "$PWD" ] || rm -rf .venv
     rm -f "$stamp"
     if ! is_new_enough "$venv_python"; then
         rm -rf .venv
