@@ -52,4 +52,4 @@ dist: setup ## pack dist/winnow.zip for spark-submit --py-files
 
 clean: ## remove what the commands made, but not .venv, .jars and data
 	rm -rf build dist lib/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis spark-warehouse metastore_db derby.log
-	find lib jobs tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -path ./.venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
