@@ -71,7 +71,9 @@ def conform(
             f"missing {theirs} (it is {ours} in [columns])" for ours, theirs in names.items() if theirs not in has
         ]
         faults += [
-            f"{ours} is there, and {theirs} is mapped to it by [columns]" for ours, theirs in names.items() if ours in has
+            f"{ours} is there, and {theirs} is mapped to it by [columns]"
+            for ours, theirs in names.items()
+            if ours in has
         ]
         has = {next((ours for ours in names if names[ours] == name), name): kind for name, kind in has.items()}
         widened = {}
@@ -79,7 +81,9 @@ def conform(
             kind = has.get(name)
             if kind is None:
                 if name not in names:
-                    faults.append(f"missing {name} ({' or '.join(filter(None, kinds)) or 'any type'}){nearest(name, has)}")
+                    faults.append(
+                        f"missing {name} ({' or '.join(filter(None, kinds)) or 'any type'}){nearest(name, has)}"
+                    )
             elif kind not in kinds and "" not in kinds:
                 wider = next((wide for wide in kinds if kind in _WIDENS.get(wide, ())), None)
                 if wider is None:

@@ -79,6 +79,9 @@ TRUE_PROBABILITY = Column(
     is_required=False,
 )
 
+#: What a log may tell beside the columns that it must have.
+OPTIONAL_CONTEXT = (LIKED, COMMENTED, SHARED, FOLLOWED, SURFACE, POSITION, DEVICE, COUNTRY, SESSION_ID)
+
 IMPRESSIONS = Table(
     "impressions",
     "what was shown to whom, and how long they watched (the users' own log)",
@@ -164,6 +167,13 @@ EXAMPLES = Table(
     filtered_by=(EVENT_DATE, IMPRESSION_TS, USER_ID),
     high_cardinality=IMPRESSIONS.high_cardinality,
 )
+
+SPLIT = Column("split", "string", "train, validation or test; null = used for nothing", is_required=False)
+
+#: The plain view of one label, as a trainer wants it.
+CLASS = Column("label", "int", "1 or 0")
+RATE = Column("rate", "double", "inclusion probability of the row, in (0, 1]")
+WEIGHT = Column("weight", "double", "training weight")
 
 # ---- what a run leaves behind --------------------------------------------------------------------------------------
 
@@ -267,3 +277,12 @@ RUNS = Table(
 )
 
 TABLES = (IMPRESSIONS, MEDIA, USERS, EXAMPLES, QUARANTINE, LEDGER, RUNS)
+
+
+def type_of(name: str, found: str) -> str:
+    """Return the type that Winnow writes a column of impressions in, given the type that was found."""
+    for column in (*IMPRESSIONS.columns, *OPTIONAL_CONTEXT):
+        if column == name:
+            wide = {"tinyint": "bigint", "smallint": "bigint", "int": "bigint"}.get(found, found)
+            return wide if wide in column.types else column.type
+    return found

@@ -101,9 +101,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if origin in (types.UnionType, typing.Union):  # only ever "X | None": TOML has no null, an absent key is None
         return _convert(next(kind for kind in inner if kind is not type(None)), value, where)
     if origin is typing.Literal:
-        check(
-            value in inner and isinstance(value, str), where, f"one of {', '.join(map(str, inner))}", value
-        )
+        check(value in inner and isinstance(value, str), where, f"one of {', '.join(map(str, inner))}", value)
         return value
     if origin is tuple:
         check(isinstance(value, list | tuple), where, "a list", value)

@@ -1,0 +1,188 @@
+"""The settings of the whole line, made of the stages' own, read from TOML files and ``--set``."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from winnow import schema
+from winnow.contracts import ContractSettings
+from winnow.errors import SettingsError
+from winnow.guards import GuardSettings
+from winnow.importing import ImportingSettings
+from winnow.labelling import Label, LabellingSettings, WatchedFraction, check_labels
+from winnow.sampling import SamplingSettings
+from winnow.settings import build, check, check_between, check_columns, nearest
+from winnow.splitting import SplittingSettings
+from winnow.synthetic.settings import SyntheticSettings
+from winnow.weighting import WeightingSettings
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,127}(\.[A-Za-z_][A-Za-z0-9_-]{0,127}){0,2}")
+_PATH = re.compile(r"[^`;'\"\\\x00-\x1f\x7f*?\[\]{}$<>|&\u2028\u2029]{1,1024}")
+
+
+@dataclass(frozen=True)
+class TableSettings:
+    """``[tables]``: where each table is, as catalog.schema.table or a path; a table not named is ROOT/<name>."""
+
+    locations: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_conf(cls, values: object, where: str) -> TableSettings:
+        """Read ``NAME = "location"`` lines."""
+        if not isinstance(values, Mapping):
+            raise SettingsError(f"{where}: expected a table of names, found {values!r}")
+        known = [table.name for table in schema.TABLES]
+        for name, location in values.items():
+            if name not in known:
+                raise SettingsError(
+                    f"{where}.{name}: no such table{nearest(str(name), known)} Known: {', '.join(known)}"
+                )
+            check_location(f"{where}.{name}", location)
+        return cls(dict(values))
+
+
+@dataclass(frozen=True)
+class WritingSettings:
+    """``[writing]``: the files that are written."""
+
+    #: Rows in a file of examples, as many as make some 100 MB; a file is never split over days.
+    rows_per_file: int = 2_000_000
+    #: Input rows that one task may read where that leaves fewer tasks than cores.
+    rows_per_task: int = 500_000
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        check_between("rows_per_file", self.rows_per_file, 1, 10**12)
+        check_between("rows_per_task", self.rows_per_task, 1, 10**12)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every section of the configuration, with its defaults."""
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, Label] = field(default_factory=lambda: {"watched": WatchedFraction()})
+    labelling: LabellingSettings = field(default_factory=LabellingSettings)
+    contracts: ContractSettings = field(default_factory=ContractSettings)
+    sampling: SamplingSettings = field(default_factory=SamplingSettings)
+    weighting: WeightingSettings = field(default_factory=WeightingSettings)
+    splitting: SplittingSettings = field(default_factory=SplittingSettings)
+    guards: GuardSettings = field(default_factory=GuardSettings)
+    tables: TableSettings = field(default_factory=TableSettings)
+    writing: WritingSettings = field(default_factory=WritingSettings)
+    importing: ImportingSettings = field(default_factory=ImportingSettings)
+    synthetic: SyntheticSettings = field(default_factory=SyntheticSettings)
+
+    def __post_init__(self) -> None:
+        """Check what one section must know of another."""
+        check_labels(self.labels)
+        for ours, theirs in self.columns.items():
+            check_columns(f"columns.{ours}", [ours])
+            check_columns(f"columns.{ours}", [theirs])
+        outcome = {schema.IMPRESSION_ID, schema.WATCH_S, schema.IMPRESSION_TS, schema.MEDIA_DURATION_S}
+        for name in self.sampling.strata:
+            is_outcome = name in outcome or any(name in label.actions_of(own) for own, label in self.labels.items())
+            check(not is_outcome, "sampling.strata", "columns known before the outcome, and not the id", name)
+
+    def as_record(self) -> dict[str, Any]:
+        """Return the settings as plain values, labels with their kind."""
+        record: dict[str, Any] = _plain(self)
+        for name, label in self.labels.items():
+            record["labels"][name] = {"kind": label.kind, **record["labels"][name]}
+        return record
+
+    def hash(self) -> str:
+        """Return the SHA-256 of the settings: equal settings, equal hash."""
+        return hashlib.sha256(json.dumps(self.as_record(), sort_keys=True).encode()).hexdigest()
+
+
+def load(files: Sequence[Path] = (), sets: Sequence[str] = ()) -> Settings:
+    """Return the settings of the files, later ones over earlier ones, and of ``section.key=value`` texts over all.
+
+    Raises SettingsError naming the file (or --set), the key, what is allowed and what was found.
+    """
+    merged: dict[str, Any] = {}
+    for path in files:
+        _merge(merged, _read(path))
+        _made(merged, str(path))
+    for text in sets:
+        _merge(merged, _parse_set(text))
+        _made(merged, f"--set {text}")
+    return _made(merged, "settings")
+
+
+def check_location(key: str, location: object) -> None:
+    """Raise SettingsError unless ``location`` is a table name or a path without tricks: no ``..``, quotes, wildcards."""
+    check(isinstance(location, str), key, "catalog.schema.table or a path", location)
+    is_path = "/" in str(location)
+    expected = "catalog.schema.table, or a path without .., quotes, wildcards or control characters"
+    fits = _PATH.fullmatch(str(location)) if is_path else _IDENTIFIER.fullmatch(str(location))
+    check(fits is not None and ".." not in re.split(r"[/\s]", str(location)), key, expected, location)
+
+
+def _made(merged: Mapping[str, Any], source: str) -> Settings:
+    try:
+        return build(Settings, merged, "")
+    except SettingsError as fault:
+        raise SettingsError(f"{source}: {fault}") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"{path}: no such file. Give --conf the path of a TOML file.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as fault:
+        raise SettingsError(f"{path}: expected a TOML file, found a fault: {fault}") from None
+
+
+def _parse_set(text: str) -> dict[str, Any]:
+    key, equals, value = text.partition("=")
+    path = [part.strip() for part in key.split(".")]
+    if not equals or len(path) < 2 or not all(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", part) for part in path):
+        raise SettingsError(f"--set {text!r}: expected section.key=value, such as sampling.exact=true")
+    parsed = _parse_value(text, value.strip())
+    for part in reversed(path):
+        parsed = {part: parsed}
+    made: dict[str, Any] = parsed
+    return made
+
+
+def _parse_value(text: str, value: str) -> Any:
+    """Return the TOML value; a bare word, date or path stands for the string that it is."""
+    try:
+        return tomllib.loads(f"value = {value}")["value"] if "\n" not in value and "\r" not in value else None
+    except tomllib.TOMLDecodeError:
+        if re.fullmatch(r"[\w./:@ -]+", value):
+            return value
+        raise SettingsError(
+            f'--set {text!r}: expected a TOML value after =, such as true, 0.5, "word" or ["a", "b"]'
+        ) from None
+
+
+def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> None:
+    for key, value in over.items():
+        below = base.get(key)
+        if isinstance(value, Mapping) and isinstance(below, dict) and value.get("kind") in (None, below.get("kind")):
+            _merge(below, value)
+        else:  # a plain value, or a label of another kind, whose former keys mean nothing
+            base[key] = dict(value) if isinstance(value, Mapping) else value
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value.isoformat() if isinstance(value, dt.date) else value

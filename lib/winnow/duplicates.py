@@ -1,0 +1,77 @@
+"""Duplicate log lines: of the copies of an impression_id one stays, whatever the order of the rows.
+
+The copy that stays is the valid one with the largest watch_s (a player reports more than once); ties by full row order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from winnow import schema
+from winnow.contracts import Step
+
+#: Helper columns; never stored.
+ID_HASH = "id_hash"
+LOG_LINES = "log_lines"
+_PLACE = "place_among_copies"
+
+
+def repeated_ids() -> Step:
+    """Return the step from rows to the hashes of the ids that stand in more than one (column ID_HASH).
+
+    Only eight bytes a row are shuffled. Two ids may share a hash: the hashes name candidates, never copies.
+    """
+
+    def step(rows: DataFrame) -> DataFrame:
+        hashes = rows.where(F.col(schema.IMPRESSION_ID).isNotNull()).select(_id_hash().alias(ID_HASH))
+        lines = F.count(F.lit(1))
+        return hashes.groupBy(ID_HASH).agg(lines.alias(LOG_LINES)).where(F.col(LOG_LINES) > 1).select(ID_HASH)
+
+    return step
+
+
+def settle(refused: Column, order: Sequence[str], repeated: DataFrame | None = None) -> Step:
+    """Return the step that keeps one row an impression_id and adds LOG_LINES, the number of rows that it had.
+
+    ``refused``: whether a row is refused; such a row never displaces a good one.
+    ``order``: the columns that decide between copies of equal watch_s, first column first, larger values first; two
+    passes over different columns agree on the survivor's when the columns of the one lead the order of the other.
+    ``repeated``: what ``repeated_ids`` found, small; only those rows are shuffled. None: any row may be a copy.
+    Rows without an id are nobody's copy.
+    """
+
+    def step(rows: DataFrame) -> DataFrame:
+        if repeated is None:
+            has_id = F.col(schema.IMPRESSION_ID).isNotNull()
+            singles, copies = rows.where(~has_id), rows.where(has_id)
+        else:
+            hashed = rows.withColumn(ID_HASH, _id_hash())
+            candidates = F.broadcast(repeated)
+            singles = hashed.join(candidates, on=ID_HASH, how="left_anti").drop(ID_HASH)
+            copies = hashed.join(candidates, on=ID_HASH, how="left_semi").drop(ID_HASH)
+        watch = F.when(~refused, F.col(schema.WATCH_S))
+        keys = [refused.asc(), watch.desc_nulls_last()]
+        keys += [_orderable(rows, name).desc_nulls_last() for name in order]
+        of_one_id = Window.partitionBy(schema.IMPRESSION_ID)
+        survivors = (
+            copies.withColumn(_PLACE, F.row_number().over(of_one_id.orderBy(*keys)))
+            .withColumn(LOG_LINES, F.count(F.lit(1)).over(of_one_id))
+            .where(F.col(_PLACE) == 1)
+            .drop(_PLACE)
+        )
+        return singles.withColumn(LOG_LINES, F.lit(1).cast("bigint")).unionByName(survivors)
+
+    return step
+
+
+def _id_hash() -> Column:
+    return F.xxhash64(F.col(schema.IMPRESSION_ID))
+
+
+def _orderable(rows: DataFrame, name: str) -> Column:
+    """Return the column, or its text where its type has no order."""
+    kind = dict(rows.dtypes)[name]
+    return F.to_json(F.struct(F.col(name))) if "map<" in kind or "variant" in kind else F.col(name)

@@ -1,0 +1,174 @@
+"""The one door of every job: arguments -> settings -> session -> work -> run record -> exit code."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import logging
+import os
+import sys
+import traceback
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TextIO
+
+from pyspark.sql import SparkSession
+
+from winnow import schema
+from winnow.config import check_location, load
+from winnow.errors import SettingsError, WinnowError
+from winnow.funnel import screen
+from winnow.run import Run
+from winnow.settings import check, parse_date
+from winnow.tables import Tables
+
+_LOG = logging.getLogger("winnow")
+_HOUSE = Path(__file__).resolve().parents[2]
+_LOCAL_CONF = _HOUSE / "conf" / "spark-local.conf"
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+def main(
+    job: str,
+    work: Callable[[Run], None],
+    *,
+    doc: str,
+    days: bool = True,
+    inputs: bool = False,
+    force: bool = False,
+    argv: Sequence[str] | None = None,
+) -> int:
+    """Run the job and return its exit code: 0 done, 1 failed, 2 wrong arguments or conf, 3 data refused, 4 not yet, 5 lost.
+
+    ``days``: the job takes --date or --start and --end, and needs them; ``inputs``: it takes --input FILE..., and the days
+    are only a choice among theirs; ``force``: it takes --force. ``argv``: the arguments, by default the process's own.
+    """
+    command = list(sys.argv[1:] if argv is None else argv)
+    arguments = _parser(job, doc, days, inputs, force).parse_args(command)
+    logging.basicConfig(
+        format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr, level=arguments.log_level, force=True
+    )
+    logging.getLogger("py4j").setLevel(logging.WARNING)
+    try:
+        settings = load([Path(path) for path in arguments.conf], arguments.set)
+        _check_arguments(arguments, needs_days=days and not inputs)
+        spark = start_session(f"winnow {job}")
+    except WinnowError as wrong:
+        return _told(wrong, arguments)
+    tables = Tables(spark, settings, arguments.root, is_dry=arguments.dry_run)
+    now = dt.datetime.now(dt.UTC)
+    run = Run(job, arguments, settings, tables, f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}", now, command)
+    fault: Exception | None = None
+    try:
+        work(run)
+    except Exception as found:
+        fault = found
+    return _end(run, fault)
+
+
+def start_session(name: str) -> SparkSession:
+    """Return the session that there is, or that spark-submit describes; else a local one as conf/spark-local.conf says."""
+    builder = SparkSession.builder.appName(name)
+    is_described = (
+        SparkSession.getActiveSession() or "PYSPARK_GATEWAY_PORT" in os.environ or "SPARK_REMOTE" in os.environ
+    )
+    if not is_described:
+        if not _LOCAL_CONF.exists():
+            raise SettingsError(f"spark: expected spark-submit, or the settings of a local session at {_LOCAL_CONF}")
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        for line in _LOCAL_CONF.read_text(encoding="utf-8").splitlines():
+            if line.strip() and not line.startswith("#"):
+                key, value = line.split(maxsplit=1)
+                builder = builder.config(key, value.strip())
+        builder = builder.config("spark.ui.showConsoleProgress", str(sys.stderr.isatty()).lower())
+    spark: SparkSession = builder.getOrCreate()
+    return spark
+
+
+def _parser(job: str, doc: str, days: bool, inputs: bool, force: bool) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"{job}.py", description=doc, allow_abbrev=False)
+    parser.add_argument(
+        "--conf", action="append", default=[], metavar="FILE", help="settings (TOML); a later file wins"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="one setting; wins over files"
+    )
+    parser.add_argument("--root", default="data", metavar="DIR", help="where tables are that conf does not name")
+    if days:
+        parser.add_argument("--date", metavar="YYYY-MM-DD", help="one day")
+        parser.add_argument("--start", metavar="YYYY-MM-DD", help="first day")
+        parser.add_argument("--end", metavar="YYYY-MM-DD", help="last day, included")
+    else:
+        parser.set_defaults(date=None, start=None, end=None)
+    if inputs:
+        parser.add_argument("--input", nargs="+", required=True, metavar="FILE", help="files of one log")
+    if force:
+        parser.add_argument("--force", action="store_true", help="take days whose labels are not settled yet")
+    parser.add_argument("--dry-run", action="store_true", help="plan, show and write nothing")
+    parser.add_argument("--json", action="store_true", help="print the run's record as one line on stdout")
+    parser.add_argument(
+        "--log-level", default="INFO", choices=_LEVELS, help="DEBUG also shows where an error came from"
+    )
+    return parser
+
+
+def _check_arguments(arguments: argparse.Namespace, *, needs_days: bool) -> None:
+    check_location("--root", _as_path(arguments.root))
+    for path in getattr(arguments, "input", None) or []:
+        check_location("--input", _as_path(path))
+    if arguments.date is not None:
+        check(
+            arguments.start is None and arguments.end is None, "--date", "one day, or --start and --end", arguments.date
+        )
+        arguments.start = arguments.end = arguments.date
+    check((arguments.start is None) == (arguments.end is None), "--start", "--end beside it", arguments.start)
+    if needs_days:
+        check(arguments.start is not None, "--date", "a day, or --start and --end", None)
+    if arguments.start is not None:
+        arguments.start, arguments.end = parse_date("--start", arguments.start), parse_date("--end", arguments.end)
+        check(arguments.start <= arguments.end, "--end", f"a day from {arguments.start} on", str(arguments.end))
+
+
+def _as_path(text: str) -> str:
+    return text if "/" in text else f"./{text}"
+
+
+def _end(run: Run, fault: Exception | None) -> int:
+    """Write the run's record, show the funnel, and return the exit code."""
+    code = 0 if fault is None else getattr(fault, "exit_code", 1)
+    status = "done" if fault is None else "refused" if code > 2 else "failed"
+    record = run.record(status, None if fault is None else _first_line(fault))
+    if not run.is_dry:
+        try:
+            run.tables.append(schema.RUNS, run.tables.local(schema.RUNS, [record]))
+        except Exception as lost:
+            _LOG.error("runs: the record of this run could not be written: %s", _first_line(lost))
+            code = code or 1
+    if run.funnels:
+        _write(screen(run.funnels), sys.stderr if run.arguments.json else sys.stdout)
+    if run.arguments.json:
+        told = {**{str(key): value for key, value in record.items()}, "warnings": run.warnings}
+        _write(json.dumps(told, default=str), sys.stdout)
+    if fault is not None:
+        _told(fault, run.arguments)
+    return code
+
+
+def _write(text: str, stream: TextIO) -> None:
+    stream.write(f"{text}\n")
+    stream.flush()
+
+
+def _told(fault: Exception, arguments: argparse.Namespace) -> int:
+    """Print the fault as one message; where it came from only when asked."""
+    _write(f"error: {_first_line(fault)}", sys.stderr)
+    if arguments.log_level == "DEBUG":
+        traceback.print_exception(fault)
+    return getattr(fault, "exit_code", 1)
+
+
+def _first_line(fault: Exception) -> str:
+    text = str(fault).strip().splitlines()
+    return f"{type(fault).__name__}: {text[0]}" if text and not isinstance(fault, WinnowError) else str(fault)

@@ -1,0 +1,106 @@
+"""Labels: each impression is positive, negative, or neither, with the reason why."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from winnow import schema
+from winnow.contracts import Step
+from winnow.labelling.duration_groups import duration_groups, needs_duration_groups
+from winnow.labelling.kinds import (
+    IMMATURE,
+    MIDDLE,
+    NEGATIVE,
+    NO_DURATION,
+    NOT_PLAYED,
+    OUTCOMES,
+    POSITIVE,
+    Action,
+    AnyAction,
+    DurationGroup,
+    DurationQuantile,
+    Label,
+    WatchedFraction,
+    action_columns,
+    check_labels,
+    leaned_on,
+)
+from winnow.settings import check_between
+
+__all__ = [
+    "IMMATURE",
+    "MIDDLE",
+    "NEGATIVE",
+    "NOT_PLAYED",
+    "NO_DURATION",
+    "OUTCOMES",
+    "POSITIVE",
+    "Action",
+    "AnyAction",
+    "DurationGroup",
+    "DurationQuantile",
+    "Label",
+    "LabellingSettings",
+    "WatchedFraction",
+    "action_columns",
+    "check_labels",
+    "duration_groups",
+    "label",
+    "needs_duration_groups",
+]
+
+
+@dataclass(frozen=True)
+class LabellingSettings:
+    """``[labelling]``: what holds for all labels; the labels themselves are ``[labels.NAME]``."""
+
+    #: Hours after the end of a day (UTC) until its watch times are settled; a younger day is refused. 0 = at once.
+    maturity_hours: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check the range."""
+        check_between("maturity_hours", self.maturity_hours, 0, 24 * 366)
+
+    def mature_until(self, now: dt.datetime) -> dt.datetime:
+        """Return the moment up to which impressions have had their time to be watched."""
+        return now - dt.timedelta(hours=self.maturity_hours)
+
+
+def label(
+    labels: Mapping[str, Label],
+    groups: Sequence[DurationGroup] = (),
+    mature_until: dt.datetime | None = None,
+) -> Step:
+    """Return the step that adds, for each label L, L_label (1, 0 or null) and L_reason (one of OUTCOMES).
+
+    Rows in: valid impressions. ``groups``: what ``duration_groups`` found. ``mature_until``: impressions after this
+    moment are immature; None = all are old enough.
+    """
+    leaning = [name for name in labels if leaned_on(name, labels)]
+    plain = [name for name in labels if name not in leaning]
+
+    def reason(name: str) -> Column:
+        outcome = labels[name].outcome(
+            name, leaned_on(name, labels), [group for group in groups if group.label == name]
+        )
+        if mature_until is None:
+            return outcome
+        is_immature = F.unix_micros(F.col(schema.IMPRESSION_TS)) > round(mature_until.timestamp() * 1_000_000)
+        return F.when(is_immature, IMMATURE).otherwise(outcome)
+
+    def step(rows: DataFrame) -> DataFrame:
+        for names in filter(None, (plain, leaning)):
+            rows = rows.withColumns({schema.reason_column(name): reason(name) for name in names})
+        return rows.withColumns({schema.label_column(name): _class_of(name) for name in labels})
+
+    return step
+
+
+def _class_of(name: str) -> Column:
+    reason = F.col(schema.reason_column(name))
+    return F.when(reason == POSITIVE, 1).when(reason == NEGATIVE, 0)

@@ -1,0 +1,286 @@
+"""The line composed, from impressions to examples: read this first.
+
+    impressions -conform-> -settle duplicates-> -refuse-> -label-> CENSUS -> rates
+    impressions -conform-> -settle duplicates-> -refuse-> -label-> -draw-> -sample-> -weigh-> examples
+
+Two passes over one pinned version of the impressions: the census counts every stratum on a few narrow columns, the
+second pass is lazy and is carried out by whoever writes its rows. What is fetched between them is one row a stratum.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from winnow import duplicates, labelling, sampling, schema, weighting
+from winnow.census import StratumCount, count_strata, read_census
+from winnow.config import Settings
+from winnow.contracts import Step, all_refusals, conform, first_refusal, is_refused, refusals
+from winnow.funnel import Funnel
+from winnow.planning import basis_of_all, basis_of_kept, end_at, funnel_of, is_cut, plan_of, quotas_of
+from winnow.sampling import SamplePlan
+from winnow.weighting import BasisSum
+
+#: Ids that may stand in several rows and still be sent to every task; more, and all rows are shuffled by id instead.
+_MOST_REPEATED = 200_000
+#: Helper column: the first reason to refuse the row.
+_REFUSAL = "first_refusal"
+#: How far from its expected place the end of an exact sample is looked for, in standard deviations; then further.
+_SIGMAS = (6.0, 50.0, 1e9)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A day, counted and planned; its rows are still lazy."""
+
+    day: dt.date
+    funnel: Funnel
+    strata: tuple[StratumCount, ...]
+    plan: SamplePlan
+    basis: dict[str, BasisSum]
+    examples: DataFrame
+    #: Refused rows as quarantine has them, without the run; None where every row is valid.
+    quarantine: DataFrame | None
+
+    @property
+    def expected_rows(self) -> int:
+        """Return the number of examples to expect, counted once for each label."""
+        return round(sum(quota.rate * quota.available for quota in quotas_of(self.plan)))
+
+
+def prepare(
+    impressions: DataFrame,
+    day: dt.date,
+    settings: Settings,
+    *,
+    mature_until: dt.datetime | None = None,
+    describe: Callable[[str], None] = lambda _text: None,
+) -> Prepared:
+    """Count a day's impressions, plan its sample, and return its examples as lazy rows.
+
+    ``impressions``: the log, at one version; ``mature_until``: impressions after this moment have no label yet (None:
+    all have); ``describe``: told what each pass is, for the Spark UI.
+
+    Rows out (``examples``): the impression's columns and L_label, L_rate, L_weight for each label L. Raises ContractError
+    where the log lacks a column that the settings ask for.
+    """
+    line = _Line(impressions, day, settings, mature_until, describe)
+    counts = line.count()
+    funnel = funnel_of(day, counts, list(refusals(settings.contracts)), settings)
+    funnel.check_sums()
+    plan, basis = line.settle_plan(plan_of(counts, day, settings), counts)
+    quarantine = line.quarantine() if any(funnel.quarantined.values()) else None
+    return Prepared(day, funnel, counts, plan, basis, line.examples(plan, basis), quarantine)
+
+
+def training_view(label: str) -> Step:
+    """Return the step from examples to the rows of one label, with plain columns label, rate and weight.
+
+    Other labels' columns are dropped; the impression's own stay.
+    """
+
+    def step(examples: DataFrame) -> DataFrame:
+        mine: dict[str, str] = {
+            schema.label_column(label): schema.CLASS,
+            schema.rate_column(label): schema.RATE,
+            schema.weight_column(label): schema.WEIGHT,
+        }
+        names = [name.removesuffix("_label") for name in examples.columns if name.endswith("_label")]
+        others = [column for name in names if name != label for column in _columns_of(name)]
+        return examples.where(F.col(schema.label_column(label)).isNotNull()).drop(*others).withColumnsRenamed(mine)
+
+    return step
+
+
+def count_kept(strata: Sequence[str], labels: Sequence[str]) -> Step:
+    """Return the step from stored examples to one row a stratum and label: stratum, label, kept_positives, kept_negatives."""
+
+    def step(examples: DataFrame) -> DataFrame:
+        text = F.to_json(F.struct(*strata), {"ignoreNullFields": "false"}) if strata else F.lit("{}")
+        counts = F.explode(
+            F.array(
+                *(
+                    F.struct(F.lit(label).alias(schema.LABEL), F.col(schema.label_column(label)).alias("class"))
+                    for label in labels
+                )
+            )
+        ).alias("one")
+        return (
+            examples.select(text.alias(schema.STRATUM), counts)
+            .groupBy(schema.STRATUM, f"one.{schema.LABEL}")
+            .agg(
+                F.count_if(F.col("one.class") == 1).alias(schema.KEPT_POSITIVES),
+                F.count_if(F.col("one.class") == 0).alias(schema.KEPT_NEGATIVES),
+            )
+        )
+
+    return step
+
+
+def fetch(rows: DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a small table: one a stratum, a day or a table; never impressions or examples."""
+    return [row.asDict() for row in rows.collect()]
+
+
+class _Line:
+    """One day on its way: each method is one stretch of the line."""
+
+    def __init__(
+        self,
+        impressions: DataFrame,
+        day: dt.date,
+        settings: Settings,
+        mature_until: dt.datetime | None,
+        describe: Callable[[str], None],
+    ) -> None:
+        self.settings = settings
+        self.mature_until = mature_until
+        self.describe = describe
+        self.day = day
+        self.narrow = _columns_for_the_census(settings)
+        checked = impressions.transform(_contract(settings)).where(F.col(schema.EVENT_DATE) == F.lit(day))
+        self.rows = checked
+        self.wide = [*self.narrow, *sorted(set(checked.columns) - set(self.narrow))]
+
+    def count(self) -> tuple[StratumCount, ...]:
+        """Return what the census counts: the first pass."""
+        settings, labels = self.settings, list(self.settings.labels)
+        reasons = list(refusals(settings.contracts))
+        sampled = settings.sampling.strata
+        is_valid = F.col(_REFUSAL).isNull()
+        counted = (
+            self._settled(self.narrow)
+            .withColumn(_REFUSAL, first_refusal(settings.contracts))
+            .withColumn(schema.WATCH_S, F.when(is_valid, F.col(schema.WATCH_S)))
+            .transform(self._label())
+            .transform(self._basis())
+            .transform(
+                count_strata(
+                    sampled,
+                    labels,
+                    labelling.OUTCOMES,
+                    reasons,
+                    refusal=_REFUSAL,
+                    log_lines=duplicates.LOG_LINES,
+                    basis=weighting.BASIS,
+                )
+            )
+        )
+        self.describe(f"{self.day}: census of the strata")
+        return read_census(fetch(counted), sampled, labels, labelling.OUTCOMES, reasons)
+
+    def settle_plan(self, plan: SamplePlan, counts: Sequence[StratumCount]) -> tuple[SamplePlan, dict[str, BasisSum]]:
+        """Return the plan with the draws that its exact samples end at, and the summed basis of the kept positives.
+
+        Where every positive is kept and no sample is exact the census knows all of it, and no row is looked at.
+        """
+        is_natural = self.settings.splitting.is_natural(self.day)
+        is_exact = self.settings.sampling.exact and not is_natural and any(map(is_cut, quotas_of(plan)))
+        are_positives_cut = any(is_cut(pair.positives) for pairs in plan.quotas.values() for pair in pairs)
+        if not is_exact and not (are_positives_cut and self.settings.weighting.balance > 0):
+            return plan, {label: basis_of_all(label, counts) for label in plan.quotas}
+        labelled = self._valid(self.narrow).transform(self._label()).transform(self._basis()).transform(self._draw())
+        for sigmas in _SIGMAS if is_exact else (0.0,):
+            self.describe(f"{self.day}: draws at the borders of the sample")
+            found = fetch(labelled.transform(sampling.borders(plan, weighting.BASIS, sigmas)))
+            by_key = {tuple(row[name] for name in sampling.stratum_columns(plan)): row for row in found}
+            rows = [by_key[key] for key in plan.keys]
+            settled = end_at(plan, rows) if is_exact else plan
+            if settled is not None:
+                return settled, {label: basis_of_kept(label, rows) for label in plan.quotas}
+        raise AssertionError("the widest bracket holds every draw")
+
+    def examples(self, plan: SamplePlan, basis: dict[str, BasisSum]) -> DataFrame:
+        """Return the sampled, weighted rows: the second pass, not yet carried out."""
+        labels = list(self.settings.labels)
+        added = [column for label in labels for column in _columns_of(label)]
+        weighed = (
+            self._valid(self.wide)
+            .transform(self._label())
+            .transform(self._draw())
+            .transform(sampling.sample(plan))
+            .transform(self._basis())
+            .transform(weighting.weigh(self.settings.weighting, basis))
+        )
+        return weighed.select(*self.rows.columns, *added)
+
+    def quarantine(self) -> DataFrame:
+        """Return the refused rows, whole, with every reason; not yet read."""
+        settled = self._settled(self.wide).where(is_refused(self.settings.contracts))
+        whole_row = F.struct(*self.rows.columns)
+        return settled.select(
+            schema.EVENT_DATE,
+            all_refusals(self.settings.contracts).alias(schema.REASONS),
+            F.to_json(whole_row, {"ignoreNullFields": "false"}).alias(schema.ROW),
+        )
+
+    def _settled(self, columns: Sequence[str]) -> DataFrame:
+        """Return the rows with one row an id; the same row whether all columns are read or those of the census."""
+        rows = self.rows.select(*columns)
+        if not self._repeated_ids and self._repeated_ids is not None:
+            return rows.withColumn(duplicates.LOG_LINES, F.lit(1).cast("bigint"))
+        repeated = None
+        if self._repeated_ids is not None:
+            ids = [(value,) for value in self._repeated_ids]
+            repeated = self.rows.sparkSession.createDataFrame(ids, f"{duplicates.ID_HASH} bigint")
+        return rows.transform(duplicates.settle(is_refused(self.settings.contracts), columns, repeated))
+
+    @cached_property
+    def _repeated_ids(self) -> list[int] | None:
+        """Hashes of ids that may stand in several rows; None = too many to name."""
+        if self.settings.sampling.duplicates == "trust":
+            return []
+        self.describe(f"{self.day}: ids that stand in several rows")
+        found = fetch(self.rows.transform(duplicates.repeated_ids()).limit(_MOST_REPEATED + 1))
+        return [row[duplicates.ID_HASH] for row in found] if len(found) <= _MOST_REPEATED else None
+
+    def _valid(self, columns: Sequence[str]) -> DataFrame:
+        return self._settled(columns).where(~is_refused(self.settings.contracts))
+
+    def _label(self) -> Step:
+        return labelling.label(self.settings.labels, self._duration_groups, self.mature_until)
+
+    @cached_property
+    def _duration_groups(self) -> list[labelling.DurationGroup]:
+        if not labelling.needs_duration_groups(self.settings.labels):
+            return []
+        self.describe(f"{self.day}: watch times by duration group")
+        groups = self._valid(self.narrow).transform(labelling.duration_groups(self.settings.labels))
+        return [labelling.DurationGroup(**row) for row in fetch(groups)]
+
+    def _basis(self) -> Step:
+        sessions = None
+        if self.settings.weighting.needs_sessions:
+            sessions = self._valid(self.narrow).transform(weighting.session_watch(self.settings.weighting))
+        return weighting.watch_basis(self.settings.weighting, sessions)
+
+    def _draw(self) -> Step:
+        return sampling.draw(self.settings.sampling.seed)
+
+
+def _contract(settings: Settings) -> Step:
+    """Return the contract of the log with all that the settings ask of it."""
+    needed = dict.fromkeys(settings.sampling.strata, "") | labelling.action_columns(settings.labels)
+    if settings.weighting.needs_sessions:
+        needed[schema.SESSION_ID] = "bigint|string"
+    made = [column for label in settings.labels for column in (*_columns_of(label), schema.reason_column(label))]
+    helpers = [duplicates.LOG_LINES, duplicates.ID_HASH, sampling.DRAW, weighting.BASIS, _REFUSAL]
+    return conform(schema.IMPRESSIONS, needed=needed, reserved=[*made, *helpers], names=settings.columns)
+
+
+def _columns_for_the_census(settings: Settings) -> list[str]:
+    columns = {str(column) for column in schema.IMPRESSIONS.columns} | set(settings.sampling.strata)
+    columns |= set(labelling.action_columns(settings.labels))
+    if settings.weighting.needs_sessions:
+        columns.add(schema.SESSION_ID)
+    return sorted(columns)
+
+
+def _columns_of(label: str) -> tuple[str, str, str]:
+    return schema.label_column(label), schema.rate_column(label), schema.weight_column(label)

@@ -1,0 +1,107 @@
+"""One run of a job: what it was asked, what it works with, what it did, and the record that it leaves."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import functools
+import json
+import logging
+import re
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import winnow
+from winnow import schema
+from winnow.config import Settings
+from winnow.funnel import Funnel
+from winnow.tables import Tables
+
+_LOG = logging.getLogger("winnow")
+_HOUSE = Path(__file__).resolve().parents[2]
+_SECRET = re.compile(r"(?i)(secret|password|passwd|token|credential|api.?key|account.?key|access.?key)")
+
+
+@dataclass
+class Run:
+    """One run of a job: what it was asked, what it works with, and what it did."""
+
+    job: str
+    arguments: argparse.Namespace
+    settings: Settings
+    tables: Tables
+    run_id: str
+    started: dt.datetime
+    command: Sequence[str]
+    funnels: list[Funnel] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def days(self) -> list[dt.date]:
+        """The days that were asked for, in order."""
+        first, last = self.arguments.start, self.arguments.end
+        return [first + dt.timedelta(days=count) for count in range((last - first).days + 1)] if first else []
+
+    @property
+    def is_dry(self) -> bool:
+        """Whether nothing is to be written."""
+        return bool(self.arguments.dry_run)
+
+    def warn(self, message: str) -> None:
+        """Tell what looks odd, on screen and in the run's record; the exit code stays."""
+        _LOG.warning(message)
+        self.warnings.append(message)
+
+    def tell(self, funnel: Funnel) -> None:
+        """Keep the funnel of a day, in place of one that knew less."""
+        self.funnels = [known for known in self.funnels if known.day != funnel.day] + [funnel]
+
+    def say(self, message: str) -> None:
+        """Tell how far the work is."""
+        _LOG.info(message)
+
+    def record(self, status: str = "running", error: str | None = None) -> dict[str, Any]:
+        """Return the run as the table ``runs`` has it; tables explain themselves by the same record (userMetadata)."""
+        config = self.settings.as_record()
+        return {
+            schema.RUN_ID: self.run_id,
+            schema.JOB: self.job,
+            schema.ARGUMENTS: json.dumps(_without_secrets(self.command)),
+            schema.CONFIG_HASH: self.settings.hash(),
+            schema.CONFIG: json.dumps(config, sort_keys=True),
+            schema.SEED: self.settings.sampling.seed,
+            schema.CODE_VERSION: _code_version(),
+            schema.INPUT_VERSIONS: json.dumps(self.tables.pinned),
+            schema.OUTPUT_VERSIONS: json.dumps(self.tables.written),
+            schema.FUNNEL: json.dumps([funnel.as_record() for funnel in self.funnels]),
+            schema.STATUS: status,
+            schema.ERROR: error,
+            schema.STARTED_TS: self.started,
+            schema.FINISHED_TS: dt.datetime.now(dt.UTC),
+        }
+
+    def metadata(self) -> str:
+        """Return the record as the JSON text that a commit carries."""
+        return json.dumps({str(key): value for key, value in self.record().items()}, default=str)
+
+
+def _without_secrets(command: Sequence[str]) -> list[str]:
+    return [_SECRET.sub("***", word.partition("=")[0]) + "=***" if _SECRET.search(word) else word for word in command]
+
+
+@functools.cache
+def _code_version() -> str:
+    try:
+        commit = subprocess.run(  # noqa: S603 - fixed words, no shell
+            ["git", "-C", str(_HOUSE), "rev-parse", "--short", "HEAD"],  # noqa: S607 - git is where PATH says
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=5,
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return winnow.__version__
+    return f"{winnow.__version__}+{commit}"

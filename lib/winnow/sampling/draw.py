@@ -1,0 +1,194 @@
+"""The draw: a row is kept when the hash of its id falls below the rate of its stratum and class.
+
+The same rows are kept on any cluster, partitioning, retry or rerun; a smaller rate's sample lies inside a larger one's;
+and all labels share one draw, so that their samples overlap as far as they can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from winnow import schema
+from winnow.contracts import Step
+from winnow.sampling.rates import Quota, Quotas
+
+#: Helper column: the row's draw in [0, 1); never stored.
+DRAW = "draw"
+#: Draws are multiples of 2 ** -53, the finest grid that a double holds exactly everywhere in [0, 1).
+DRAW_STEP = 2.0**-53
+
+_CLASSES = ((1, "positive"), (0, "negative"))
+_STRATUM = "stratum_key_{}"
+
+
+@dataclass(frozen=True)
+class SamplePlan:
+    """What is kept: for each label the quotas of each stratum.
+
+    ``strata``: the columns; ``keys``: the strata, each as its values in those columns; ``quotas``: in the keys' order.
+    """
+
+    strata: tuple[str, ...]
+    keys: tuple[tuple[Any, ...], ...]
+    quotas: Mapping[str, tuple[Quotas, ...]]
+
+
+def draw(seed: int) -> Step:
+    """Return the step that adds DRAW: the upper 53 bits of xxhash64(seed, impression_id), as a fraction in [0, 1).
+
+    The hash is Spark's: XXH64 of the seed (8 bytes) under seed 42, then of the id (8 bytes, or UTF-8) under that.
+    """
+
+    def step(rows: DataFrame) -> DataFrame:
+        hashed = F.xxhash64(F.lit(seed).cast("bigint"), F.col(schema.IMPRESSION_ID))
+        return rows.withColumn(DRAW, F.shiftrightunsigned(hashed, 11) * F.lit(DRAW_STEP))
+
+    return step
+
+
+def sample(plan: SamplePlan) -> Step:
+    """Return the step that keeps the plan's sample.
+
+    Rows in: the strata columns, L_label for each label, DRAW. Rows out: those in at least one label's sample, with
+    L_rate (in (0, 1]); L_label and L_rate are null where the row is not in L's sample. DRAW is dropped.
+    """
+
+    def step(rows: DataFrame) -> DataFrame:
+        # One comparison with the largest threshold drops nearly all rows, before the join that knows the row's own.
+        candidates = rows.where(reduce(or_, (_may_be_kept(label, quotas) for label, quotas in plan.quotas.items())))
+        limits = {
+            _limit(label, name, what): [getattr(_of(quota, label_class), what) for quota in quotas]
+            for label, quotas in plan.quotas.items()
+            for label_class, name in _CLASSES
+            for what in ("threshold", "rate")
+        }
+        drawn = _join_by_stratum(candidates, plan, limits)
+        for label in plan.quotas:
+            is_kept = F.col(DRAW) < _by_class(label, "threshold")
+            drawn = drawn.withColumns(
+                {
+                    schema.rate_column(label): F.when(is_kept, _by_class(label, "rate")),
+                    schema.label_column(label): F.when(is_kept, F.col(schema.label_column(label))),
+                }
+            )
+        in_any = reduce(or_, (F.col(schema.label_column(label)).isNotNull() for label in plan.quotas))
+        return drawn.where(in_any).drop(DRAW, *limits)
+
+    return step
+
+
+def borders(plan: SamplePlan, value: str, sigmas: float) -> Step:
+    """Return the step that finds where an exact sample ends, and sums ``value`` over the kept positives.
+
+    Rows in: the strata columns, L_label for each label, DRAW and the whole number ``value``. Rows out: one a stratum
+    (its columns as ``stratum_columns`` names them), for each label and class the draw of the last kept row
+    (``last_draw``; null where it is not within ``sigmas`` deviations of the expected one), and for each label the number
+    of kept positives (``kept_rows``) and the sum over them (``kept_value``). Only draws near the border are gathered, about
+    2 sigmas sqrt(kept) of each stratum. With 0 sigmas the sample is not exact, and only the kept positives are summed.
+    """
+
+    def step(rows: DataFrame) -> DataFrame:
+        columns: dict[str, list[float]] = {}
+        sums: list[Column] = []
+        found: list[Column] = []
+        for label, quotas in plan.quotas.items():
+            for label_class, name in _CLASSES:
+                low, high, target = (_limit(label, name, what) for what in ("low", "high", "target"))
+                brackets = [_of(quota, label_class).bracket(sigmas) for quota in quotas]
+                columns[low], columns[high] = [pair[0] for pair in brackets], [pair[1] for pair in brackets]
+                columns[target] = [_of(quota, label_class).target for quota in quotas]
+                mine = F.col(schema.label_column(label)) == label_class
+                is_below = mine & (F.col(DRAW) < F.col(low))
+                is_near = mine & (F.col(DRAW) >= F.col(low)) & (F.col(DRAW) < F.col(high))
+                below, near = _limit(label, name, "below"), _limit(label, name, "near")
+                pair = F.struct(F.col(DRAW).alias(DRAW), F.col(value).alias("value"))
+                sums += [
+                    F.count_if(is_below).alias(below),
+                    F.sort_array(F.collect_list(F.when(is_near, pair))).alias(near),
+                    F.max(target).alias(target),
+                ]
+                place = (F.col(target) - F.col(below)).cast("int")
+                last = F.when((place > 0) & (place <= F.size(near)), F.element_at(F.col(near), place)[DRAW])
+                found.append(last.alias(last_draw(label, name)))
+                if label_class == 1:
+                    value_below = _limit(label, name, "value_below")
+                    sums.append(F.coalesce(F.sum(F.when(is_below, F.col(value))), F.lit(0)).alias(value_below))
+                    found += _kept(label, F.col(below), F.col(value_below), F.col(near), last)
+        keys = [F.col(name).alias(key) for name, key in zip(plan.strata, stratum_columns(plan), strict=True)]
+        grouped = _join_by_stratum(rows, plan, columns).groupBy(*keys).agg(*sums)
+        return grouped.select(*stratum_columns(plan), *found)
+
+    return step
+
+
+def stratum_columns(plan: SamplePlan) -> list[str]:
+    """Return names for the strata's values that no column of the log has."""
+    return [_STRATUM.format(place) for place in range(len(plan.strata))]
+
+
+def last_draw(label: str, class_name: str) -> str:
+    """Return the column of the last kept row's draw, of class "positive" or "negative"."""
+    return _limit(label, class_name, "last_draw")
+
+
+def kept_rows(label: str) -> str:
+    """Return the column of the number of kept positives."""
+    return _limit(label, "positive", "kept_rows")
+
+
+def kept_value(label: str) -> str:
+    """Return the column of the sum over the kept positives."""
+    return _limit(label, "positive", "kept_value")
+
+
+def _may_be_kept(label: str, quotas: Sequence[Quotas]) -> Column:
+    conditions = []
+    for label_class, _ in _CLASSES:
+        largest = max((_of(quota, label_class).threshold for quota in quotas), default=0.0)
+        conditions.append((F.col(schema.label_column(label)) == label_class) & (F.col(DRAW) < largest))
+    return F.coalesce(reduce(or_, conditions), F.lit(False))
+
+
+def _join_by_stratum(rows: DataFrame, plan: SamplePlan, columns: Mapping[str, Sequence[float]]) -> DataFrame:
+    """Give each row the values of its stratum; a null value is a stratum of its own."""
+    if not plan.strata:
+        return rows.withColumns({name: F.lit(values[0]) for name, values in columns.items()})
+    kinds = dict(rows.dtypes)
+    keys = stratum_columns(plan)
+    fields = [f"{key} {kinds[name]}" for key, name in zip(keys, plan.strata, strict=True)]
+    fields += [f"{name} double" for name in columns]
+    records = [(*key, *values) for key, *values in zip(plan.keys, *columns.values(), strict=True)]
+    table = rows.sparkSession.createDataFrame(records, ", ".join(fields))
+    same = [F.col(name).eqNullSafe(F.col(key)) for name, key in zip(plan.strata, keys, strict=True)]
+    return rows.join(F.broadcast(table), on=same, how="inner").drop(*keys)
+
+
+def _kept(label: str, below: Column, value_below: Column, near: Column, last: Column) -> list[Column]:
+    """Return the number of kept positives and the sum over them: all below the bracket, and those up to the last draw."""
+    kept = F.filter(near, lambda pair: F.coalesce(pair[DRAW] <= last, F.lit(False)))
+    value = F.aggregate(kept, F.lit(0).cast("bigint"), lambda total, pair: total + pair["value"])
+    return [
+        (below + F.size(kept)).alias(kept_rows(label)),
+        (value_below + value).alias(kept_value(label)),
+    ]
+
+
+def _by_class(label: str, what: str) -> Column:
+    mine = F.col(schema.label_column(label))
+    positive, negative = (F.col(_limit(label, name, what)) for _, name in _CLASSES)
+    return F.when(mine == 1, positive).when(mine == 0, negative)
+
+
+def _limit(label: str, class_name: str, what: str) -> str:
+    return f"{label}_{class_name}_{what}"
+
+
+def _of(quotas: Quotas, label_class: int) -> Quota:
+    return quotas.positives if label_class == 1 else quotas.negatives
