@@ -22,7 +22,7 @@ from winnow.labelling import Label, LabellingSettings, WatchedFraction, check_la
 from winnow.sampling import SamplingSettings
 from winnow.settings import build, check, check_between, check_columns, nearest
 from winnow.splitting import SplittingSettings
-from winnow.synthetic.settings import SyntheticSettings
+from winnow.synthetic import SyntheticSettings
 from winnow.weighting import WeightingSettings
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,127}(\.[A-Za-z_][A-Za-z0-9_-]{0,127}){0,2}")

@@ -15,6 +15,9 @@ from winnow.settings import check_between, nearest
 #: A stage: rows in, rows out, nothing read, written, counted or kept.
 Step = Callable[[DataFrame], DataFrame]
 
+#: Helper column: whether the row's user has more rows than the settings allow; never stored.
+IS_HEAVY_USER = "is_heavy_user"
+
 #: Types that may stand for a wider one: every value of theirs is exact in it.
 _WIDENS = {
     "bigint": {"tinyint", "smallint", "int"},
@@ -31,11 +34,15 @@ class ContractSettings:
     max_ahead_h: float = 24.0
     #: Seconds of watching beyond which a row is refused as implausible (a week).
     max_watch_s: float = 604_800.0
+    #: Log lines of one user a day above which all of them are refused: bots. Not set = nobody is looked for.
+    most_rows_per_user: int | None = None
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         check_between("max_ahead_h", self.max_ahead_h, 0, 24 * 366)
         check_between("max_watch_s", self.max_watch_s, 1, 31_622_400)
+        if self.most_rows_per_user is not None:
+            check_between("most_rows_per_user", self.most_rows_per_user, 1, 10**12)
 
 
 def micros(seconds: Column) -> Column:
@@ -106,7 +113,8 @@ def conform(
 def refusals(settings: ContractSettings) -> dict[str, Column]:
     """Return each reason to refuse a row of impressions, with the condition on its columns (true, or false; not null).
 
-    A refused row is never labelled; it goes to quarantine with every reason that holds.
+    A refused row is never labelled; it goes to quarantine with every reason that holds. Where ``most_rows_per_user`` is
+    set, the rows must have been through ``flag_heavy_users``.
     """
     watch = F.coalesce(F.col(schema.WATCH_S), F.lit(0.0))
     is_finite = (watch < float("inf")) & (watch > float("-inf"))  # NaN is the largest double in Spark
@@ -114,13 +122,36 @@ def refusals(settings: ContractSettings) -> dict[str, Column]:
     latest_s = (F.unix_date(F.col(schema.EVENT_DATE)) + 1) * 86_400 + settings.max_ahead_h * 3_600
     ahead = F.unix_seconds(F.col(schema.IMPRESSION_TS)) > latest_s
     required = (schema.IMPRESSION_ID, schema.USER_ID, schema.MEDIA_ID, schema.IMPRESSION_TS, schema.EVENT_DATE)
+    heavy = {} if settings.most_rows_per_user is None else {"user_too_active": F.col(IS_HEAVY_USER)}
     return {
         **{f"{column}_missing": F.col(column).isNull() for column in required},
         "watch_s_not_finite": ~is_finite,
         "watch_s_negative": is_finite & (watch < 0),
         "watch_s_implausible": is_finite & (watch > settings.max_watch_s),
         "impression_ts_ahead": F.coalesce(ahead, F.lit(False)),
+        **heavy,
     }
+
+
+def heavy_users(most_rows: int) -> Step:
+    """Return the step from a day's rows to the users with more than ``most_rows`` of them, one row a user."""
+
+    def step(rows: DataFrame) -> DataFrame:
+        counted = rows.groupBy(schema.USER_ID).agg(F.count(F.lit(1)).alias("user_rows"))
+        return counted.where(F.col("user_rows") > most_rows).select(schema.USER_ID)
+
+    return step
+
+
+def flag_heavy_users(users: DataFrame) -> Step:
+    """Return the step that adds IS_HEAVY_USER; ``users``: what ``heavy_users`` found, few."""
+
+    def step(rows: DataFrame) -> DataFrame:
+        flagged = users.withColumn(IS_HEAVY_USER, F.lit(True))
+        joined = rows.join(F.broadcast(flagged), on=schema.USER_ID, how="left")
+        return joined.withColumn(IS_HEAVY_USER, F.coalesce(F.col(IS_HEAVY_USER), F.lit(False)))
+
+    return step
 
 
 def is_refused(settings: ContractSettings) -> Column:

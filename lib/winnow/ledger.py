@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from winnow import labelling, schema
@@ -46,6 +47,31 @@ def totals() -> Step:
 def strata() -> Step:
     """Return the step from ledger rows to one row a label and stratum that had rows."""
     return lambda ledger: ledger.select(schema.LABEL, schema.STRATUM).distinct()
+
+
+def count_kept(strata: Sequence[str], labels: Sequence[str]) -> Step:
+    """Return the step from stored examples to one row a stratum and label: stratum, label, kept_positives, kept_negatives."""
+
+    def step(examples: DataFrame) -> DataFrame:
+        text = F.to_json(F.struct(*strata), {"ignoreNullFields": "false"}) if strata else F.lit("{}")
+        counts = F.explode(
+            F.array(
+                *(
+                    F.struct(F.lit(label).alias(schema.LABEL), F.col(schema.label_column(label)).alias("class"))
+                    for label in labels
+                )
+            )
+        ).alias("one")
+        return (
+            examples.select(text.alias(schema.STRATUM), counts)
+            .groupBy(schema.STRATUM, f"one.{schema.LABEL}")
+            .agg(
+                F.count_if(F.col("one.class") == 1).alias(schema.KEPT_POSITIVES),
+                F.count_if(F.col("one.class") == 0).alias(schema.KEPT_NEGATIVES),
+            )
+        )
+
+    return step
 
 
 def past_days(rows: Sequence[Mapping[str, Any]]) -> list[PastDay]:

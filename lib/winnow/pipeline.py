@@ -21,7 +21,17 @@ from pyspark.sql import functions as F
 from winnow import duplicates, labelling, sampling, schema, weighting
 from winnow.census import StratumCount, count_strata, read_census
 from winnow.config import Settings
-from winnow.contracts import Step, all_refusals, conform, first_refusal, is_refused, refusals
+from winnow.contracts import (
+    IS_HEAVY_USER,
+    Step,
+    all_refusals,
+    conform,
+    first_refusal,
+    flag_heavy_users,
+    heavy_users,
+    is_refused,
+    refusals,
+)
 from winnow.funnel import Funnel
 from winnow.planning import basis_of_all, basis_of_kept, end_at, funnel_of, is_cut, plan_of, quotas_of
 from winnow.sampling import SamplePlan
@@ -94,31 +104,6 @@ def training_view(label: str) -> Step:
         names = [name.removesuffix("_label") for name in examples.columns if name.endswith("_label")]
         others = [column for name in names if name != label for column in _columns_of(name)]
         return examples.where(F.col(schema.label_column(label)).isNotNull()).drop(*others).withColumnsRenamed(mine)
-
-    return step
-
-
-def count_kept(strata: Sequence[str], labels: Sequence[str]) -> Step:
-    """Return the step from stored examples to one row a stratum and label: stratum, label, kept_positives, kept_negatives."""
-
-    def step(examples: DataFrame) -> DataFrame:
-        text = F.to_json(F.struct(*strata), {"ignoreNullFields": "false"}) if strata else F.lit("{}")
-        counts = F.explode(
-            F.array(
-                *(
-                    F.struct(F.lit(label).alias(schema.LABEL), F.col(schema.label_column(label)).alias("class"))
-                    for label in labels
-                )
-            )
-        ).alias("one")
-        return (
-            examples.select(text.alias(schema.STRATUM), counts)
-            .groupBy(schema.STRATUM, f"one.{schema.LABEL}")
-            .agg(
-                F.count_if(F.col("one.class") == 1).alias(schema.KEPT_POSITIVES),
-                F.count_if(F.col("one.class") == 0).alias(schema.KEPT_NEGATIVES),
-            )
-        )
 
     return step
 
@@ -222,7 +207,7 @@ class _Line:
 
     def _settled(self, columns: Sequence[str]) -> DataFrame:
         """Return the rows with one row an id; the same row whether all columns are read or those of the census."""
-        rows = self.rows.select(*columns)
+        rows = self.rows.select(*columns).transform(self._flag_heavy_users)
         if not self._repeated_ids and self._repeated_ids is not None:
             return rows.withColumn(duplicates.LOG_LINES, F.lit(1).cast("bigint"))
         repeated = None
@@ -239,6 +224,20 @@ class _Line:
         self.describe(f"{self.day}: ids that stand in several rows")
         found = fetch(self.rows.transform(duplicates.repeated_ids()).limit(_MOST_REPEATED + 1))
         return [row[duplicates.ID_HASH] for row in found] if len(found) <= _MOST_REPEATED else None
+
+    def _flag_heavy_users(self, rows: DataFrame) -> DataFrame:
+        return rows if self._heavy_users is None else rows.transform(flag_heavy_users(self._heavy_users))
+
+    @cached_property
+    def _heavy_users(self) -> DataFrame | None:
+        """The users with too many rows, named once; None = nobody is looked for."""
+        most_rows = self.settings.contracts.most_rows_per_user
+        if most_rows is None:
+            return None
+        self.describe(f"{self.day}: users with too many rows")
+        users = [tuple(row.values()) for row in fetch(self.rows.transform(heavy_users(most_rows)))]
+        kind = dict(self.rows.dtypes)[schema.USER_ID]
+        return self.rows.sparkSession.createDataFrame(users, f"{schema.USER_ID} {kind}")
 
     def _valid(self, columns: Sequence[str]) -> DataFrame:
         return self._settled(columns).where(~is_refused(self.settings.contracts))
@@ -270,7 +269,7 @@ def _contract(settings: Settings) -> Step:
     if settings.weighting.needs_sessions:
         needed[schema.SESSION_ID] = "bigint|string"
     made = [column for label in settings.labels for column in (*_columns_of(label), schema.reason_column(label))]
-    helpers = [duplicates.LOG_LINES, duplicates.ID_HASH, sampling.DRAW, weighting.BASIS, _REFUSAL]
+    helpers = [duplicates.LOG_LINES, duplicates.ID_HASH, sampling.DRAW, weighting.BASIS, IS_HEAVY_USER, _REFUSAL]
     return conform(schema.IMPRESSIONS, needed=needed, reserved=[*made, *helpers], names=settings.columns)
 
 

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from winnow import guards, ledger, schema
 from winnow.errors import InputNotReadyError, JobError
 from winnow.funnel import Funnel
-from winnow.pipeline import Prepared, count_kept, fetch, prepare
+from winnow.pipeline import Prepared, fetch, prepare
 from winnow.publishing.quarantine import replace_quarantine
 from winnow.run import Run
 
@@ -61,7 +61,7 @@ def publish_examples(run: Run, day: dt.date, *, force: bool = False) -> None:
     )
     tables.describe(f"{day}: count what was kept")
     stored = tables.read(schema.EXAMPLES, made).where(F.col(schema.EVENT_DATE) == F.lit(day))
-    counted = fetch(stored.transform(count_kept(settings.sampling.strata, list(settings.labels))))
+    counted = fetch(stored.transform(ledger.count_kept(settings.sampling.strata, list(settings.labels))))
     kept = {
         (row[schema.LABEL], row[schema.STRATUM]): (row[schema.KEPT_POSITIVES], row[schema.KEPT_NEGATIVES])
         for row in counted

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -35,7 +36,9 @@ def publish_impressions(run: Run, log: DataFrame, source: str) -> None:
     rows = log.transform(conform(schema.IMPRESSIONS, reserved=[schema.REASONS, _REASON]))
     if run.days:
         rows = rows.where(F.col(schema.EVENT_DATE).isin(run.days) | F.col(schema.EVENT_DATE).isNull())
-    told = rows.withColumn(schema.REASONS, F.concat(CAST_FAULTS, all_refusals(run.settings.contracts)))
+    # Users with too many rows are for the main job to find: what is imported is the log as it is.
+    contracts = replace(run.settings.contracts, most_rows_per_user=None)
+    told = rows.withColumn(schema.REASONS, F.concat(CAST_FAULTS, all_refusals(contracts)))
     run.tables.describe("count the rows of each day")
     first = F.try_element_at(F.col(schema.REASONS), F.lit(1)).alias(_REASON)
     counts = fetch(told.groupBy(schema.EVENT_DATE, first).agg(F.count(F.lit(1)).alias(_ROWS)))

@@ -67,14 +67,14 @@ def sample(plan: SamplePlan) -> Step:
             _limit(label, name, what): [getattr(_of(quota, label_class), what) for quota in quotas]
             for label, quotas in plan.quotas.items()
             for label_class, name in _CLASSES
-            for what in ("threshold", "rate")
+            for what in ("threshold", schema.RATE)
         }
         drawn = _join_by_stratum(candidates, plan, limits)
         for label in plan.quotas:
             is_kept = F.col(DRAW) < _by_class(label, "threshold")
             drawn = drawn.withColumns(
                 {
-                    schema.rate_column(label): F.when(is_kept, _by_class(label, "rate")),
+                    schema.rate_column(label): F.when(is_kept, _by_class(label, schema.RATE)),
                     schema.label_column(label): F.when(is_kept, F.col(schema.label_column(label))),
                 }
             )
