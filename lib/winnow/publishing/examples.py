@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from pyspark.sql import functions as F
 
@@ -14,6 +15,9 @@ from winnow.funnel import Funnel
 from winnow.pipeline import Prepared, fetch, prepare
 from winnow.publishing.quarantine import replace_quarantine
 from winnow.run import Run
+
+#: (label, stratum) -> positives and negatives in the stored table.
+_Kept = Mapping[tuple[str, str], tuple[int, int]]
 
 _DAY = dt.timedelta(days=1)
 #: An inexact sample that differs by more deviations from what its rates promise was not drawn by them.
@@ -28,21 +32,11 @@ def publish_examples(run: Run, day: dt.date, *, force: bool = False) -> None:
     Raises InputNotReadyError for a day that is too young or has no rows, GuardError for one that looks like nonsense,
     ConcurrentRunError when another run replaced the same day meanwhile.
     """
-    tables, settings = run.tables, run.settings
+    tables = run.tables
     version = tables.pin(schema.IMPRESSIONS)
-    mature_until = settings.labelling.mature_until(run.started)
-    end_of_day = dt.datetime.combine(day + _DAY, dt.time(), dt.UTC)
-    is_young = mature_until < end_of_day and settings.labelling.maturity_hours > 0
-    if is_young and not force:
-        ready = end_of_day + dt.timedelta(hours=settings.labelling.maturity_hours)
-        raise InputNotReadyError(
-            f"{day}: its labels are settled from {ready:%Y-%m-%d %H:%M} UTC on (labelling.maturity_hours = "
-            f"{settings.labelling.maturity_hours:g}), and it is {run.started:%Y-%m-%d %H:%M}. Run again then, or use --force."
-        )
-    day_of_log = tables.read(schema.IMPRESSIONS)
-    prepared = prepare(
-        day_of_log, day, settings, mature_until=mature_until if is_young else None, describe=tables.describe
-    )
+    mature_until = _mature_until(run, day, force=force)
+    log = tables.read(schema.IMPRESSIONS)
+    prepared = prepare(log, day, run.settings, mature_until=mature_until, describe=tables.describe)
     run.tell(prepared.funnel)
     if not prepared.funnel.input_rows:
         raise InputNotReadyError(
@@ -54,29 +48,58 @@ def publish_examples(run: Run, day: dt.date, *, force: bool = False) -> None:
         run.say(_planned(prepared))
         return
     replace_quarantine(run, prepared.quarantine, {schema.EVENT_DATE: day}, source=schema.IMPRESSIONS.name)
+    kept = _write(run, prepared)
+    _check_kept(prepared, kept)
+    _tell(run, prepared, kept, known)
+
+
+def _mature_until(run: Run, day: dt.date, *, force: bool) -> dt.datetime | None:
+    """Return the moment after which impressions have no label yet, None where the whole day has had its time."""
+    hours = run.settings.labelling.maturity_hours
+    moment = run.settings.labelling.mature_until(run.started)
+    end_of_day = dt.datetime.combine(day + _DAY, dt.time(), dt.UTC)
+    if not hours or moment >= end_of_day:
+        return None
+    if not force:
+        ready = end_of_day + dt.timedelta(hours=hours)
+        raise InputNotReadyError(
+            f"{day}: expected labels to be settled, which they are from {ready:%Y-%m-%d %H:%M} UTC on "
+            f"(labelling.maturity_hours = {hours:g}); it is {run.started:%Y-%m-%d %H:%M}. Run again then, or use --force."
+        )
+    return moment
+
+
+def _write(run: Run, prepared: Prepared) -> _Kept:
+    """Replace the day's examples, and count by label and stratum what is stored now."""
+    tables, day = run.tables, prepared.day
     tables.describe(f"{day}: write the examples")
-    files = _files(run, prepared)
-    made = tables.replace(
-        schema.EXAMPLES, prepared.examples, {schema.EVENT_DATE: day}, record=run.metadata(), files=files
+    version = tables.replace(
+        schema.EXAMPLES,
+        prepared.examples,
+        {schema.EVENT_DATE: day},
+        record=run.metadata(),
+        files=_files(run, prepared),
     )
     tables.describe(f"{day}: count what was kept")
-    stored = tables.read(schema.EXAMPLES, made).where(F.col(schema.EVENT_DATE) == F.lit(day))
-    counted = fetch(stored.transform(ledger.count_kept(settings.sampling.strata, list(settings.labels))))
-    kept = {
+    stored = tables.read(schema.EXAMPLES, version).where(F.col(schema.EVENT_DATE) == F.lit(day))
+    counted = fetch(stored.transform(ledger.count_kept(prepared.plan.strata, list(prepared.plan.quotas))))
+    return {
         (row[schema.LABEL], row[schema.STRATUM]): (row[schema.KEPT_POSITIVES], row[schema.KEPT_NEGATIVES])
         for row in counted
     }
+
+
+def _tell(run: Run, prepared: Prepared, kept: _Kept, known: Mapping[str, set[str]]) -> None:
+    """Write the day's ledger, and complete its funnel."""
+    units = run.settings.weighting.units
     records = ledger.records(
-        day, prepared.strata, prepared.plan, prepared.basis, kept, known, run.run_id, settings.weighting.units
+        prepared.day, prepared.strata, prepared.plan, prepared.basis, kept, known, run.run_id, units
     )
-    run.tell(_with_kept(prepared.funnel, records))
-    _check_kept(prepared, kept)
-    tables.replace(
-        schema.LEDGER,
-        tables.local(schema.LEDGER, records).coalesce(1),
-        {schema.EVENT_DATE: day},
-        record=run.metadata(),
-    )
+    rows = run.tables.local(schema.LEDGER, records)
+    run.tell(_with_kept(prepared.funnel, kept))
+    run.tables.describe(f"{prepared.day}: write the ledger")
+    run.tables.replace(schema.LEDGER, rows, {schema.EVENT_DATE: prepared.day}, record=run.metadata(), files=1)
+    run.say(f"{prepared.day}: published")
 
 
 def _inspect(run: Run, prepared: Prepared) -> dict[str, set[str]]:
@@ -107,21 +130,17 @@ def _files(run: Run, prepared: Prepared) -> int:
     return max(1, wanted, busy)
 
 
-def _with_kept(funnel: Funnel, records: Sequence[dict[str, object]]) -> Funnel:
+def _with_kept(funnel: Funnel, kept: _Kept) -> Funnel:
     labels = {}
     for name, label in funnel.labels.items():
-        mine = [record for record in records if record[schema.LABEL] == name]
-        positives, negatives = (
-            sum(int(str(record[column])) for record in mine)
-            for column in (schema.KEPT_POSITIVES, schema.KEPT_NEGATIVES)
-        )
-        labels[name] = label.with_kept(positives, negatives)
-    whole = Funnel(funnel.day, funnel.input_rows, funnel.duplicates, funnel.quarantined, funnel.rewatched, labels)
+        mine = [rows for (of, _), rows in kept.items() if of == name]
+        labels[name] = label.with_kept(sum(rows[0] for rows in mine), sum(rows[1] for rows in mine))
+    whole = replace(funnel, labels=labels)
     whole.check_sums()
     return whole
 
 
-def _check_kept(prepared: Prepared, kept: dict[tuple[str, str], tuple[int, int]]) -> None:
+def _check_kept(prepared: Prepared, kept: _Kept) -> None:
     """Raise JobError where the stored rows are not those that the rates promise."""
     for label, pairs in prepared.plan.quotas.items():
         for count, pair in zip(prepared.strata, pairs, strict=True):
