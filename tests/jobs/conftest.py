@@ -1,0 +1,139 @@
+"""Jobs run in the tests' own process and session: a day costs seconds, and starting Spark again costs more than that."""
+
+import contextlib
+import datetime as dt
+import io
+import json
+import runpy
+import sys
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pytest
+
+from conftest import PROJECT
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a job ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def run_job(spark):
+    """Return the function that runs jobs/NAME.py as ``python jobs/NAME.py --root ROOT ARGUMENTS`` would."""
+
+    def run(name, root, *arguments):
+        out, err, argv = io.StringIO(), io.StringIO(), sys.argv
+        sys.argv = [f"jobs/{name}.py", "--root", str(root), *map(str, arguments)]
+        try:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                runpy.run_path(str(PROJECT / "jobs" / f"{name}.py"), run_name="__main__")
+        except SystemExit as ended:
+            return Ended(ended.code or 0, out.getvalue(), err.getvalue())
+        finally:
+            sys.argv = argv
+        raise AssertionError("the job ended without an exit code")
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def read(spark):
+    """Return the function that reads the table of a root, or the rows of one of its days."""
+
+    def rows(root, table, day=None):
+        from pyspark.sql import functions as F
+
+        found = spark.read.format("delta").load(f"{root}/{table}")
+        return found if day is None else found.where(F.col("event_date") == F.lit(day))
+
+    return rows
+
+
+@pytest.fixture(scope="session")
+def content():
+    """Return the function that digests rows whatever their order: their number, and the sum of their hashes."""
+
+    def digest(rows, without=()):
+        from pyspark.sql import functions as F
+
+        names = sorted(set(rows.columns) - set(without))
+        one = F.xxhash64(*(F.col(f"`{name}`") for name in names)).cast("decimal(38,0)")
+        return tuple(rows.agg(F.count(F.lit(1)), F.sum(one)).head())
+
+    return digest
+
+
+@pytest.fixture(scope="session")
+def as_dicts():
+    """Return the function that fetches rows as the oracle wants them: null is not NaN, times are whole microseconds."""
+
+    def fetch(rows):
+        table = rows.toArrow()
+        for place, column in enumerate(table.schema):
+            if pa.types.is_timestamp(column.type):
+                micros = table.column(place).cast(pa.timestamp("us", "UTC")).cast(pa.int64())
+                table = table.set_column(place, column.name, micros)
+        return table.to_pylist()
+
+    return fetch
+
+
+@pytest.fixture(scope="session")
+def make_log(spark):
+    """Return the function that writes impressions, given as (id, user, media, day, watch_s, duration_s, surface) rows."""
+
+    def write(root, rows, ids="bigint", mode="overwrite"):
+        noon = dt.timedelta(hours=12)
+        made = [
+            (
+                impression,
+                user,
+                media,
+                dt.datetime.combine(day, dt.time(), dt.UTC) + noon,
+                day,
+                watch,
+                duration,
+                surface,
+                False,
+            )
+            for impression, user, media, day, watch, duration, surface in rows
+        ]
+        schema = (
+            f"impression_id {ids}, user_id {ids}, media_id {ids}, impression_ts timestamp, event_date date, "
+            "watch_s double, media_duration_s double, surface string, liked boolean"
+        )
+        frame = spark.createDataFrame(made, schema).coalesce(1)
+        frame.write.format("delta").mode(mode).partitionBy("event_date").save(f"{root}/impressions")
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def versions(spark):
+    """Return the function that tells a table's history, the newest version first, as dicts."""
+
+    def history(root, table):
+        from delta.tables import DeltaTable
+
+        return [row.asDict() for row in DeltaTable.forPath(spark, f"{root}/{table}").history().collect()]
+
+    return history
+
+
+@pytest.fixture(scope="session")
+def last_run(read):
+    """Return the function that reads the record of a root's newest run."""
+
+    def record(root):
+        from pyspark.sql import functions as F
+
+        row = read(root, "runs").orderBy(F.col("finished_ts").desc()).head().asDict()
+        return {**row, "funnel": json.loads(row["funnel"])}
+
+    return record
