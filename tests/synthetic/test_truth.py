@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from pyspark.sql import functions as F
 
-from winnow.synthetic import SyntheticSettings, impressions, truth
+from winnow.synthetic import SyntheticSettings, impressions, truth, watching
 from winnow.synthetic.draws import ColumnDraws, NumberDraws
+from winnow.synthetic.showing import DURATION, IMPRESSION
 
 
 def watched_ms(rows):
@@ -105,6 +106,34 @@ def test_watch_times_keep_to_their_side_of_edges_that_are_set(spark, settings, d
     assert (watched == 0).mean() > 0.2
     assert 0.02 < (watched > duration).mean() < 0.08  # seen again
     assert (watched <= 1.3 * duration).all()
+
+
+class ExtremeDraws(NumberDraws):
+    """Draws whose every uniform number is the same: the smallest, or the largest."""
+
+    drawn = 0.0
+
+    def uniform(self, purpose, *keys):
+        return self.drawn
+
+
+@pytest.mark.parametrize(("tenths_positive", "tenths_negative"), [(8, 1), (7, 3), (10, 0)])
+@pytest.mark.parametrize("drawn", [0.0, 0.5, 1 - 2**-53])
+def test_the_extreme_draws_of_every_duration_stay_between_the_edges(drawn, tenths_positive, tenths_negative):
+    asked = SyntheticSettings(positive_at_least=tenths_positive / 10, negative_at_most=tenths_negative / 10)
+    draws = ExtremeDraws(7)
+    draws.drawn = drawn
+    for duration in range(15, 9_001):
+        row = {DURATION: duration, IMPRESSION: 1}
+        passed, middle, engaged = (
+            round(
+                watching.watched(draws, asked, asked.start_date, {**row, watching.OUTCOME: outcome})[watching.WATCH]
+                * 1e3
+            )
+            for outcome in (watching.PASSED, watching.MIDDLE, watching.ENGAGED)
+        )
+        assert 0 <= 10 * passed <= tenths_negative * duration * 1_000 < 10 * middle, duration
+        assert 10 * middle < tenths_positive * duration * 1_000 <= 10 * engaged, duration
 
 
 def test_taste_is_what_the_truth_is_made_of(spark, settings, day, clean):
