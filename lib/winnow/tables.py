@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from delta.exceptions import DeltaConcurrentModificationException
+from delta import exceptions as conflicts
 from delta.tables import DeltaTable
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
@@ -23,7 +24,19 @@ Slice = Mapping[str, "dt.date | str | Sequence[dt.date] | None"]
 
 _LAST_VERSION = "spark.databricks.delta.lastCommitVersionInSession"
 _PLAIN_TEXT = re.compile(r"[A-Za-z0-9_:.-]{1,128}")
-_TRIES = 5
+#: Delta's exceptions of a lost commit have no common base: each is named.
+_CONFLICTS = (
+    conflicts.ConcurrentAppendException,
+    conflicts.ConcurrentDeleteDeleteException,
+    conflicts.ConcurrentDeleteReadException,
+    conflicts.ConcurrentTransactionException,
+    conflicts.ConcurrentWriteException,
+    conflicts.DeltaConcurrentModificationException,
+    conflicts.MetadataChangedException,
+    conflicts.ProtocolChangedException,
+)
+#: Looks at a table that another run is making, each after twice the time of the last one (0.2 s to 3.2 s).
+_LOOKS = 5
 
 
 class Tables:
@@ -118,7 +131,7 @@ class Tables:
                 writer.save(place)
             else:
                 writer.saveAsTable(place)
-        except DeltaConcurrentModificationException as fault:
+        except _CONFLICTS as fault:
             raise ConcurrentRunError(
                 f"{table}: another run changed the same rows ({_predicate(where) or 'all'}) at the same time, and won. Its result "
                 f"stands; run again if yours should. ({type(fault).__name__})"
@@ -202,6 +215,11 @@ class Tables:
         try:
             builder.execute()
         except Exception:
+            # The other run's folder is there some time before its first commit, and until then this is no table.
+            for look in range(_LOOKS):
+                if self.exists(table):
+                    return
+                time.sleep(0.2 * 2**look)
             if not self.exists(table):
                 raise
 
