@@ -13,7 +13,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from winnow import schema
-from winnow.contracts import Step
+from winnow.contracts import Step, named
 from winnow.errors import CalibrationError, ContractError
 
 #: How a model, or a column of scores, has undone the sampling; a model's record says which.
@@ -128,9 +128,9 @@ def _once(column: str, trained: Correction, corrected: Callable[[], Column], mar
                 f"{column}: the sampling was already undone ({done}); a second correction would be wrong by the rates "
                 "again. Use the scores as they are, or a model trained without weights 1 / rate."
             )
-        others = [F.col(name) for name in rows.columns if name != column]
+        others = [named(name) for name in rows.columns if name != column]
         made = corrected().alias(column, metadata={_METADATA_KEY: marks})
-        return rows.select(*others, made).select(*rows.columns)
+        return rows.select(*others, made).select(*map(named, rows.columns))
 
     return step
 

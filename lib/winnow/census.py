@@ -10,13 +10,17 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from winnow import schema
-from winnow.contracts import Step, micros
+from winnow.contracts import Step, micros, named
 from winnow.errors import ContractError
 
 _KEY = "key_{}"
 _VALID = "valid_rows"
 _LOG_LINES = "log_line_rows"
 _REWATCHED = "rewatched_rows"
+_REFUSAL = "refusal"
+_ROWS = "rows"
+_BASIS = "basis_units"
+_WATCH = "watch_us"
 _STRATUM = "stratum_json"
 
 
@@ -62,9 +66,11 @@ def count_strata(
 ) -> Step:
     """Return the step from settled rows to one row a stratum, for ``read_census``.
 
-    Rows in: the strata columns, L_reason for each label, the columns named by ``refusal`` (first reason, null = valid),
-    ``log_lines`` (input rows that the row stands for) and ``basis`` (whole units); watch_s and ``basis`` of refused rows
-    are null. Raises ContractError for a stratum column of a type that has no plain values.
+    Rows in: the strata columns, L_outcome for each label, the columns named by ``refusal`` (place of the first reason,
+    null = valid), ``log_lines`` (input rows that the row stands for) and ``basis`` (whole units); watch_s is null and
+    ``basis`` 0 on refused rows. ``outcomes``, ``reasons``: what the codes stand for, positives first.
+
+    Raises ContractError for a stratum column of a type that has no plain values.
     """
 
     def step(rows: DataFrame) -> DataFrame:
@@ -74,26 +80,33 @@ def count_strata(
             raise ContractError(
                 f"sampling.strata: expected columns of strings, whole numbers or dates; {'; '.join(bad)}"
             )
-        is_valid = F.col(refusal).isNull()
-        watch_us = micros(F.col(schema.WATCH_S)).cast("bigint")
-        rewatched = (
-            is_valid & (F.col(schema.WATCH_S) > F.col(schema.MEDIA_DURATION_S)) & (F.col(schema.MEDIA_DURATION_S) > 0)
-        )
-        sums = [
+        keys = [named(name).alias(_KEY.format(place)) for place, name in enumerate(strata)]
+        codes = [F.col(schema.outcome_column(label)).alias(_code(label)) for label in labels]
+        watch, duration = F.col(schema.WATCH_S), F.col(schema.MEDIA_DURATION_S)
+        # Rows fall into few combinations of codes. To count those takes four sums for any number of labels; what each
+        # label and reason is told is summed from the counts.
+        counted = rows.groupBy(*keys, F.col(refusal).alias(_REFUSAL), *codes).agg(
+            F.count(F.lit(1)).alias(_ROWS),
             F.sum(log_lines).alias(_LOG_LINES),
-            F.count_if(is_valid).alias(_VALID),
-            F.count_if(rewatched).alias(_REWATCHED),
-            *(F.count_if(F.col(refusal) == reason).alias(_refused(reason)) for reason in reasons),
+            F.sum(basis).alias(_BASIS),
+            F.sum(micros(watch).cast("bigint")).alias(_WATCH),
+            F.count_if((watch > duration) & (duration > 0)).alias(_REWATCHED),
+        )
+        is_valid = F.col(_REFUSAL).isNull()
+        sums = [
+            F.sum(_LOG_LINES).alias(_LOG_LINES),
+            _sum_where(is_valid, _ROWS, _VALID),
+            _sum_where(is_valid, _REWATCHED, _REWATCHED),
+            *(_sum_where(F.col(_REFUSAL) == place, _ROWS, _refused(reason)) for place, reason in enumerate(reasons)),
         ]
         for label in labels:
-            why = F.col(schema.reason_column(label))
-            is_positive = is_valid & (F.col(schema.label_column(label)) == 1)
-            sums += [F.count_if(is_valid & (why == outcome)).alias(_count(label, outcome)) for outcome in outcomes]
-            sums += [_sum_of(is_positive, F.col(basis), _basis(label)), _sum_of(is_positive, watch_us, _watch(label))]
-        keys = [F.col(name).alias(_KEY.format(place)) for place, name in enumerate(strata)]
+            has = [is_valid & (F.col(_code(label)) == place) for place in range(len(outcomes))]
+            sums += [_sum_where(has[place], _ROWS, _count(label, outcome)) for place, outcome in enumerate(outcomes)]
+            sums += [_sum_where(has[0], _BASIS, _basis(label)), _sum_where(has[0], _WATCH, _watch(label))]
         names = [F.col(_KEY.format(place)).alias(name) for place, name in enumerate(strata)]
         text = F.to_json(F.struct(*names), {"ignoreNullFields": "false"}) if names else F.lit("{}")
-        return rows.groupBy(*keys).agg(*sums).withColumn(_STRATUM, text)
+        by_stratum = counted.groupBy(*(_KEY.format(place) for place in range(len(strata))))
+        return by_stratum.agg(*sums).withColumn(_STRATUM, text)
 
     return step
 
@@ -128,12 +141,12 @@ def read_census(
     return tuple(sorted(counts, key=lambda count: count.stratum))
 
 
-def _sum_of(condition: Column, value: Column, name: str) -> Column:
-    return F.coalesce(F.sum(F.when(condition, value)), F.lit(0)).alias(name)
+def _sum_where(condition: Column, name: str, alias: str) -> Column:
+    return F.coalesce(F.sum(F.when(condition, F.col(name))), F.lit(0)).alias(alias)
 
 
 def _is_no_stratum(kind: str) -> bool:
-    return kind.startswith(("double", "float", "array", "map", "struct", "variant", "binary", "decimal"))
+    return kind.startswith(("double", "float", "array", "map", "struct", "variant", "binary", "decimal", "timestamp"))
 
 
 def _refused(reason: str) -> str:
@@ -150,3 +163,7 @@ def _basis(label: str) -> str:
 
 def _watch(label: str) -> str:
     return f"{label}_watch_us"
+
+
+def _code(label: str) -> str:
+    return f"{label}_code"

@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 import tomllib
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -44,7 +45,7 @@ class TableSettings:
         for name, location in values.items():
             if name not in known:
                 raise SettingsError(
-                    f"{where}.{name}: no such table{nearest(str(name), known)} Known: {', '.join(known)}"
+                    f"{where}.{name}: no such table{nearest(str(name), known) or '.'} Known: {', '.join(known)}"
                 )
             check_location(f"{where}.{name}", location)
         return cls(dict(values))
@@ -94,10 +95,13 @@ class Settings:
             check(not is_outcome, "sampling.strata", "columns known before the outcome, and not the id", name)
 
     def as_record(self) -> dict[str, Any]:
-        """Return the settings as plain values, labels with their kind."""
+        """Return the settings as plain values, in the form of conf: ``build`` makes the same settings of them."""
         record: dict[str, Any] = _plain(self)
         for name, label in self.labels.items():
             record["labels"][name] = {"kind": label.kind, **record["labels"][name]}
+        record["tables"] = record["tables"]["locations"]
+        for source in record["importing"]["columns"].values():
+            source["from"] = source.pop("columns")
         return record
 
     def hash(self) -> str:
@@ -126,7 +130,9 @@ def check_location(key: str, location: object) -> None:
     is_path = "/" in str(location)
     expected = "catalog.schema.table, or a path without .., quotes, wildcards or control characters"
     fits = _PATH.fullmatch(str(location)) if is_path else _IDENTIFIER.fullmatch(str(location))
-    check(fits is not None and ".." not in re.split(r"[/\s]", str(location)), key, expected, location)
+    # Neither control characters nor those that change how the rest is read, such as right-to-left marks.
+    is_plain = all(unicodedata.category(letter) not in ("Cc", "Cf", "Cs", "Co", "Cn") for letter in str(location))
+    check(fits is not None and is_plain and ".." not in re.split(r"[/\s]", str(location)), key, expected, location)
 
 
 def _made(merged: Mapping[str, Any], source: str) -> Settings:
@@ -141,7 +147,7 @@ def _read(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SettingsError(f"{path}: no such file. Give --conf the path of a TOML file.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as fault:
+    except (ValueError, RecursionError, OSError) as fault:  # a fault of TOML or UTF-8, endless digits, endless brackets
         raise SettingsError(f"{path}: expected a TOML file, found a fault: {fault}") from None
 
 
@@ -161,7 +167,7 @@ def _parse_value(text: str, value: str) -> Any:
     """Return the TOML value; a bare word, date or path stands for the string that it is."""
     try:
         return tomllib.loads(f"value = {value}")["value"] if "\n" not in value and "\r" not in value else None
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # a fault of TOML, endless digits, endless brackets
         if re.fullmatch(r"[\w./:@ -]+", value):
             return value
         raise SettingsError(
@@ -169,13 +175,17 @@ def _parse_value(text: str, value: str) -> Any:
         ) from None
 
 
-def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> None:
+def _merge(base: dict[str, Any], over: Mapping[str, Any], *, is_labels: bool = False) -> None:
     for key, value in over.items():
         below = base.get(key)
-        if isinstance(value, Mapping) and isinstance(below, dict) and value.get("kind") in (None, below.get("kind")):
-            _merge(below, value)
+        if isinstance(value, Mapping) and isinstance(below, dict) and not (is_labels and _is_other_kind(value, below)):
+            _merge(below, value, is_labels=key == "labels" and not is_labels)
         else:  # a plain value, or a label of another kind, whose former keys mean nothing
             base[key] = dict(value) if isinstance(value, Mapping) else value
+
+
+def _is_other_kind(over: Mapping[str, Any], below: Mapping[str, Any]) -> bool:
+    return "kind" in over and over["kind"] != below.get("kind")
 
 
 def _plain(value: Any) -> Any:

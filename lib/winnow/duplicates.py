@@ -11,12 +11,12 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from winnow import schema
-from winnow.contracts import Step
+from winnow.contracts import HELPER, Step, named
 
 #: Helper columns; never stored.
-ID_HASH = "id_hash"
-LOG_LINES = "log_lines"
-_PLACE = "place_among_copies"
+ID_HASH = f"{HELPER}id_hash"
+LOG_LINES = f"{HELPER}log_lines"
+_PLACE = f"{HELPER}place_among_copies"
 
 
 def repeated_ids() -> Step:
@@ -74,4 +74,4 @@ def _id_hash() -> Column:
 def _orderable(rows: DataFrame, name: str) -> Column:
     """Return the column, or its text where its type has no order."""
     kind = dict(rows.dtypes)[name]
-    return F.to_json(F.struct(F.col(name))) if "map<" in kind or "variant" in kind else F.col(name)
+    return F.to_json(F.struct(named(name))) if "map<" in kind or "variant" in kind else named(name)

@@ -66,10 +66,8 @@ class Funnel:
 
 def screen(funnels: Sequence[Funnel]) -> str:
     """Return the funnels as one table of text: a column a day, a row a step, and the sum of all days."""
-    lines: dict[str, list[int | None]] = {}
-    for place, funnel in enumerate(funnels):
-        for name, count in _steps(funnel).items():
-            lines.setdefault(name, [None] * len(funnels))[place] = count
+    steps = [_steps(funnel) for funnel in funnels]
+    lines: dict[str, list[int | None]] = {name: [one.get(name) for one in steps] for name in _in_order(steps)}
     heads = [str(funnel.day or "all days") for funnel in funnels]
     if len(funnels) > 1:
         heads.append("sum")
@@ -98,6 +96,18 @@ def _steps(funnel: Funnel) -> dict[str, int | None]:
         steps[f"{name}: kept positives"] = label.kept_positives
         steps[f"{name}: kept negatives"] = label.kept_negatives
     return steps
+
+
+def _in_order(steps: Sequence[Mapping[str, int | None]]) -> list[str]:
+    """Return the names of all steps: one that only some of the days have stands where those have it."""
+    names: list[str] = []
+    for one in steps:
+        place = 0
+        for name in one:
+            if name not in names:
+                names.insert(place, name)
+            place = names.index(name) + 1
+    return names
 
 
 def _sum(counts: Sequence[int | None]) -> int | None:

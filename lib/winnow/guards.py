@@ -127,10 +127,10 @@ def stop_if_blocked(findings: Sequence[Finding]) -> None:
     blocking = [finding for finding in findings if finding.severity == "block"]
     if blocking:
         told = "; ".join(f"{finding.message} ({finding.rule})" for finding in blocking)
-        rules = ", ".join(sorted({f"guards.{finding.rule}" for finding in blocking}))
+        sets = " ".join(sorted({f"--set guards.{finding.rule}=warn" for finding in blocking}))
         raise GuardError(
             f"{told}. Nothing was published; the day is as it was. Look at the log, or, if this is as it should be, "
-            f"run again with --set {rules}=warn."
+            f"run again with {sets}."
         )
 
 

@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from winnow import schema
-from winnow.contracts import Step
+from winnow.contracts import Step, named
 from winnow.errors import ContractError, SettingsError
 from winnow.settings import build, check, check_columns, nearest
 
@@ -23,6 +23,8 @@ CORRUPT_RECORD = "_corrupt_record"
 
 _Type = Literal["string", "bigint", "int", "double", "boolean", "date", "timestamp"]
 _UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "min": 1 / 60}
+#: Microseconds from 1970 to the end of year 9999: a moment beyond is no date.
+_FAR_US = 253_402_300_800_000_000
 _READER_OPTIONS = ("header", "sep", "quote", "escape", "encoding", "multiLine", "nullValue", "comment", "lineSep")
 
 
@@ -116,7 +118,13 @@ def map_columns(settings: ImportingSettings) -> Step:
                 f"input: missing columns: {'; '.join(missing)}. It has: {', '.join(has)}. Map them in [importing.columns]."
             )
         used = {theirs for source in sources.values() for theirs in source.columns}
-        others = [F.col(name) for name in has if name not in used and name not in sources]
+        others = [name for name in has if name not in used and name not in sources]
+        taken = [name for name in others if name.casefold() in (CAST_FAULTS, SOURCE_ROW)]
+        if taken and settings.others == "keep":
+            raise ContractError(
+                f"input: {', '.join(taken)}: a name that Winnow uses itself. Map it to another in [importing.columns], or "
+                "drop the columns that are not mapped: importing.others = drop."
+            )
         made, faults = [], []
         for ours, source in sources.items():
             value, fault = _cast(ours, source, dict(rows.dtypes))
@@ -127,8 +135,8 @@ def map_columns(settings: ImportingSettings) -> Step:
             faults.append(F.when(F.col(CORRUPT_RECORD).isNotNull(), "line_not_readable"))
         return rows.select(
             *made,
-            *(others if settings.others == "keep" else []),
-            F.array_compact(F.array(*faults)).alias(CAST_FAULTS),
+            *(map(named, others) if settings.others == "keep" else []),
+            F.array_compact(F.array(F.lit(None).cast("string"), *faults)).alias(CAST_FAULTS),
             F.to_json(F.struct("*"), {"ignoreNullFields": "false"}).alias(SOURCE_ROW),
         )
 
@@ -138,9 +146,9 @@ def map_columns(settings: ImportingSettings) -> Step:
 def _cast(ours: str, source: ColumnSource, kinds: Mapping[str, str]) -> tuple[Column, Column | None]:
     """Return the value of one column, and the text of its fault where a value that is there cannot be cast."""
     if len(source.columns) > 1:
-        parts = [F.col(name).cast("string") for name in source.columns]
+        parts = [_text(named(name), kinds[name], source) for name in source.columns]
         return F.concat(*_between(parts, source.separator)), None
-    there, kind = F.col(source.columns[0]), kinds[source.columns[0]]
+    there, kind = named(source.columns[0]), kinds[source.columns[0]]
     target = source.type or schema.type_of(ours, kind)
     if target == kind and source.unit is None:
         return there, None
@@ -151,11 +159,15 @@ def _cast(ours: str, source: ColumnSource, kinds: Mapping[str, str]) -> tuple[Co
 def _convert(there: Column, kind: str, target: str, source: ColumnSource) -> Column:
     if target == "timestamp":
         if source.unit is not None:
-            micros = there.try_cast("decimal(38,6)") * int(1_000_000 / _UNITS[source.unit])
+            # No time since 1970 has more digits; a longer number would overflow the product.
+            micros = there.try_cast("decimal(28,6)") * round(1_000_000 / _UNITS[source.unit])
             return F.timestamp_micros(micros.try_cast("bigint"))
         return _timestamp(there, kind, source)
     if target == "date" and (source.format is not None):
         return F.try_to_date(there.cast("string"), source.format)
+    # A date and a text of a moment are those of the source's zone, whatever the session's is.
+    if kind == "timestamp" and target in ("date", "string"):
+        there = _local(there, source)
     value = there.try_cast(target)
     if source.unit is not None:
         value = value / F.lit(float(_UNITS[source.unit])) if source.unit != "min" else value * F.lit(60.0)
@@ -164,15 +176,36 @@ def _convert(there: Column, kind: str, target: str, source: ColumnSource) -> Col
 
 def _timestamp(there: Column, kind: str, source: ColumnSource) -> Column:
     """Read text in the source's zone, never in the session's."""
-    if kind != "string":
+    if kind in ("timestamp_ntz", "date"):  # without a zone: as text, which has none either
+        there = there.cast("string")
+    elif kind != "string":
         return there.try_cast("timestamp")
     if source.format is not None:
         text, pattern = F.concat(there, F.lit(f" {source.time_zone}")), F.lit(f"{source.format} VV")
         has_zone = re.search(r"[VzOXxZ]", re.sub(r"'[^']*'", "", source.format)) is not None
         return F.try_to_timestamp(there, F.lit(source.format)) if has_zone else F.try_to_timestamp(text, pattern)
+    there = F.trim(there)
+    is_day = there.rlike(r"^\d{4}-\d{1,2}-\d{1,2}$")
+    there = F.when(is_day, F.concat(there, F.lit(" 00:00:00"))).otherwise(there)
     has_zone_text = there.rlike(r"(Z|UTC|GMT|[+-]\d{1,2}(:?\d{2})?)$") & there.contains(":")
-    zoned = F.when(has_zone_text, there).otherwise(F.concat(F.trim(there), F.lit(f" {source.time_zone}")))
+    zoned = F.when(has_zone_text, there).otherwise(F.concat(there, F.lit(f" {source.time_zone}")))
     return zoned.try_cast("timestamp")
+
+
+def _local(moment: Column, source: ColumnSource) -> Column:
+    """Return the moment as the clock of the source's zone shows it."""
+    return F.convert_timezone(F.lit("UTC"), F.lit(source.time_zone), _without_zone(moment))
+
+
+def _without_zone(moment: Column) -> Column:
+    """Return the moment as a clock in UTC shows it; a cast would show the session's."""
+    since = F.unix_micros(moment)
+    clock = F.lit("1970-01-01 00:00:00").cast("timestamp_ntz") + F.make_dt_interval(secs=since / F.lit(1_000_000))
+    return F.when(F.abs(since) < _FAR_US, clock)  # an interval of more than 11 digits of seconds would be an error
+
+
+def _text(value: Column, kind: str, source: ColumnSource) -> Column:
+    return (_local(value, source) if kind == "timestamp" else value).cast("string")
 
 
 def _between(parts: list[Column], separator: str) -> list[Column]:

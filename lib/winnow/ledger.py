@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -135,7 +135,7 @@ def records(
                     schema.STRATUM: count.stratum,
                     schema.KEPT_POSITIVES: positives,
                     schema.KEPT_NEGATIVES: negatives,
-                    schema.STATE: _KNOWN if seen is None or count.stratum in seen else _NEW,
+                    schema.STATE: _state(count, seen),
                 }
             )
         nothing = LabelCount(dict.fromkeys(labelling.OUTCOMES, 0), 0, 0)
@@ -152,6 +152,14 @@ def records(
                 }
             )
     return made
+
+
+def _state(count: StratumCount, seen: Collection[str] | None) -> str:
+    if seen is None:
+        return _KNOWN
+    if count.stratum not in seen:
+        return _NEW
+    return _KNOWN if count.valid_rows else _VANISHED  # its rows were all refused
 
 
 def _counts(count: LabelCount, valid_rows: int) -> dict[str, Any]:

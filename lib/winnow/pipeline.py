@@ -22,6 +22,7 @@ from winnow import duplicates, labelling, sampling, schema, weighting
 from winnow.census import StratumCount, count_strata, read_census
 from winnow.config import Settings
 from winnow.contracts import (
+    HELPER,
     IS_HEAVY_USER,
     Step,
     all_refusals,
@@ -30,8 +31,10 @@ from winnow.contracts import (
     flag_heavy_users,
     heavy_users,
     is_refused,
+    named,
     refusals,
 )
+from winnow.errors import ContractError
 from winnow.funnel import Funnel
 from winnow.planning import basis_of_all, basis_of_kept, end_at, funnel_of, is_cut, plan_of, quotas_of
 from winnow.sampling import SamplePlan
@@ -40,7 +43,7 @@ from winnow.weighting import BasisSum
 #: Ids that may stand in several rows and still be sent to every task; more, and all rows are shuffled by id instead.
 _MOST_REPEATED = 200_000
 #: Helper column: the first reason to refuse the row.
-_REFUSAL = "first_refusal"
+_REFUSAL = f"{HELPER}first_refusal"
 #: How far from its expected place the end of an exact sample is looked for, in standard deviations; then further.
 _SIGMAS = (6.0, 50.0, 1e9)
 
@@ -101,7 +104,16 @@ def training_view(label: str) -> Step:
             schema.rate_column(label): schema.RATE,
             schema.weight_column(label): schema.WEIGHT,
         }
+        # A log may have a column such as content_label of its own: a label of ours has its rate and weight beside it.
         names = [name.removesuffix("_label") for name in examples.columns if name.endswith("_label")]
+        names = [name for name in names if set(_columns_of(name)) <= set(examples.columns)]
+        taken = [plain for plain in mine.values() if plain in examples.columns]
+        if label not in names or taken:
+            fault = f"{', '.join(taken)} is there already" if taken else f"no label {label}"
+            raise ContractError(
+                f"examples: expected {label} to become the columns {', '.join(mine.values())}, found {fault}. "
+                f"Labels: {', '.join(names)}. Rename the log's own columns by [columns]."
+            )
         others = [column for name in names if name != label for column in _columns_of(name)]
         return examples.where(F.col(schema.label_column(label)).isNotNull()).drop(*others).withColumnsRenamed(mine)
 
@@ -171,11 +183,12 @@ class _Line:
         if not is_exact and not (are_positives_cut and self.settings.weighting.balance > 0):
             return plan, {label: basis_of_all(label, counts) for label in plan.quotas}
         labelled = self._valid(self.narrow).transform(self._label()).transform(self._basis()).transform(self._draw())
+        nothing = sampling.no_borders(plan)  # of a stratum whose rows were all refused
         for sigmas in _SIGMAS if is_exact else (0.0,):
             self.describe(f"{self.day}: draws at the borders of the sample")
             found = fetch(labelled.transform(sampling.borders(plan, weighting.BASIS, sigmas)))
             by_key = {tuple(row[name] for name in sampling.stratum_columns(plan)): row for row in found}
-            rows = [by_key[key] for key in plan.keys]
+            rows = [by_key.get(key, nothing) for key in plan.keys]
             settled = end_at(plan, rows) if is_exact else plan
             if settled is not None:
                 return settled, {label: basis_of_kept(label, rows) for label in plan.quotas}
@@ -193,12 +206,12 @@ class _Line:
             .transform(self._basis())
             .transform(weighting.weigh(self.settings.weighting, basis))
         )
-        return weighed.select(*self.rows.columns, *added)
+        return weighed.select(*map(named, self.rows.columns), *added)
 
     def quarantine(self) -> DataFrame:
         """Return the refused rows, whole, with every reason; not yet read."""
         settled = self._settled(self.wide).where(is_refused(self.settings.contracts))
-        whole_row = F.struct(*self.rows.columns)
+        whole_row = F.struct(*map(named, self.rows.columns))
         return settled.select(
             schema.EVENT_DATE,
             all_refusals(self.settings.contracts).alias(schema.REASONS),
@@ -207,7 +220,7 @@ class _Line:
 
     def _settled(self, columns: Sequence[str]) -> DataFrame:
         """Return the rows with one row an id; the same row whether all columns are read or those of the census."""
-        rows = self.rows.select(*columns).transform(self._flag_heavy_users)
+        rows = self.rows.select(*map(named, columns)).transform(self._flag_heavy_users)
         if not self._repeated_ids and self._repeated_ids is not None:
             return rows.withColumn(duplicates.LOG_LINES, F.lit(1).cast("bigint"))
         repeated = None
@@ -268,7 +281,8 @@ def _contract(settings: Settings) -> Step:
     needed = dict.fromkeys(settings.sampling.strata, "") | labelling.action_columns(settings.labels)
     if settings.weighting.needs_sessions:
         needed[schema.SESSION_ID] = "bigint|string"
-    made = [column for label in settings.labels for column in (*_columns_of(label), schema.reason_column(label))]
+    helpers_of = (schema.outcome_column, schema.reason_column)
+    made = [column for label in settings.labels for column in (*_columns_of(label), *(of(label) for of in helpers_of))]
     helpers = [duplicates.LOG_LINES, duplicates.ID_HASH, sampling.DRAW, weighting.BASIS, IS_HEAVY_USER, _REFUSAL]
     return conform(schema.IMPRESSIONS, needed=needed, reserved=[*made, *helpers], names=settings.columns)
 

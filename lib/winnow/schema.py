@@ -94,6 +94,7 @@ IMPRESSIONS = Table(
 
 # ---- catalogue -----------------------------------------------------------------------------------------------------
 
+ORIGIN = Column(str(COUNTRY), "string", "country of origin, ISO 3166-1 alpha-2")
 TITLE = Column("title", "string", "name of the media")
 GENRES = Column("genres", "array<string>", "genres, the main one first")
 CAST = Column("cast", "array<string>", "actors, the lead first")
@@ -118,7 +119,7 @@ MEDIA = Table(
         CAST,
         DIRECTOR,
         LANGUAGE,
-        COUNTRY,
+        ORIGIN,
         RELEASE_DATE,
         ADDED_DATE,
         MEDIA_DURATION_S,
@@ -146,6 +147,11 @@ def label_column(label: str) -> Column:
 def reason_column(label: str) -> Column:
     """Return the column that says why a row has its label or has none (never stored)."""
     return Column(f"{label}_reason", "string", "outcome of the row: positive, negative, middle, ...")
+
+
+def outcome_column(label: str) -> Column:
+    """Return the column of the outcome as a number, its place among ``labelling.OUTCOMES`` (never stored)."""
+    return Column(f"{label}_outcome", "tinyint", "code of the row's outcome")
 
 
 def rate_column(label: str) -> Column:

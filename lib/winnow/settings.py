@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
-import math
 import re
+import sys
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -79,7 +79,7 @@ def build(cls: type[T], values: object, where: str) -> T:
     for key in values:
         if key not in known:
             raise SettingsError(
-                f"{_join(where, str(key))}: no such setting{nearest(str(key), known)} Known here: {', '.join(known)}"
+                f"{_join(where, str(key))}: no such setting{nearest(str(key), known) or '.'} Known here: {', '.join(known)}"
             )
     for name, field in known.items():
         if name not in values and field.default is MISSING and field.default_factory is MISSING:
@@ -98,7 +98,9 @@ def _join(where: str, key: str) -> str:
 def _convert(hint: Any, value: Any, where: str) -> Any:
     """Return ``value`` as the type that ``hint`` names, or raise SettingsError."""
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (types.UnionType, typing.Union):  # only ever "X | None": TOML has no null, an absent key is None
+    if origin in (types.UnionType, typing.Union):  # only ever "X | None": TOML has no null, a run's record does
+        if value is None:
+            return None
         return _convert(next(kind for kind in inner if kind is not type(None)), value, where)
     if origin is typing.Literal:
         check(value in inner and isinstance(value, str), where, f"one of {', '.join(map(str, inner))}", value)
@@ -124,7 +126,7 @@ def _convert_plain(hint: type, value: Any, where: str) -> Any:
         return parse_date(where, value)
     if hint is float:
         check(isinstance(value, int | float) and not isinstance(value, bool), where, "a number", value)
-        check(math.isfinite(value), where, "a finite number", value)
+        check(abs(value) <= sys.float_info.max, where, "a finite number", value)  # an int may be too large for a double
         return float(value)
     words = {int: "a whole number", bool: "true or false", str: "a string"}
     check(type(value) is hint, where, words[hint], value)

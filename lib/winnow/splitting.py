@@ -88,6 +88,8 @@ class SplittingSettings:
         ]
         for (before, early), (name, late) in pairwise(days):
             check(early < late, name, f"a day after {before} ({early})", late)
+        train = self.split().train
+        check(train.start < train.end, "gap_days", f"days left for training since {train.start}", self.gap_days)
 
     def split(self) -> Split:
         """Return the one split that the settings describe."""
@@ -139,7 +141,7 @@ def assign(split: Split, utc_offset_h: float = 0.0) -> Step:
     """
 
     def step(rows: DataFrame) -> DataFrame:
-        local_us = F.unix_micros(F.col(schema.IMPRESSION_TS)) + int(utc_offset_h * 3_600_000_000)
+        local_us = F.unix_micros(F.col(schema.IMPRESSION_TS)) + round(utc_offset_h * 3_600_000_000)
         event_day = F.floor(local_us / 86_400_000_000)
         logged_day = F.unix_date(F.col(schema.EVENT_DATE))
         part: Column = F.lit(None).cast("string")

@@ -13,6 +13,7 @@ from delta.tables import DeltaTable
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from winnow import schema
 from winnow.config import Settings
@@ -171,8 +172,10 @@ class Tables:
                 )
             if kind == "csv":
                 reader = reader.option("header", options.get("header", "true"))
-                names = reader.csv(files[0]).columns
-                text = ", ".join(f"`{name}` string" for name in (*names, CORRUPT_RECORD))
+                names = [name for name in reader.csv(files[0]).columns if name != CORRUPT_RECORD]
+                text = T.StructType([T.StructField(name, T.StringType()) for name in (*names, CORRUPT_RECORD)])
+                # Columns are found by their place: a file with others, or in another order, is refused.
+                reader = reader.option("enforceSchema", "false")
                 return reader.option("columnNameOfCorruptRecord", CORRUPT_RECORD).schema(text).csv(list(files))
             return reader.parquet(*files)
         except AnalysisException as fault:

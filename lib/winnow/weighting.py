@@ -10,12 +10,12 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from winnow import schema
-from winnow.contracts import Step
+from winnow.contracts import HELPER, Step
 from winnow.settings import check_between
 
 #: Helper column: the weight basis g(T) in whole units of ``WeightingSettings.units``; never stored.
-BASIS = "watch_basis"
-_SESSION_WATCH = "session_watch_us"
+BASIS = f"{HELPER}watch_basis"
+_SESSION_WATCH = f"{HELPER}session_watch_us"
 _SESSION: list[str] = [schema.EVENT_DATE, schema.USER_ID, schema.SESSION_ID]
 
 

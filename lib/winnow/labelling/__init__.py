@@ -28,6 +28,7 @@ from winnow.labelling.kinds import (
     WatchedFraction,
     action_columns,
     check_labels,
+    code,
     leaned_on,
 )
 from winnow.settings import check_between
@@ -76,31 +77,30 @@ def label(
     groups: Sequence[DurationGroup] = (),
     mature_until: dt.datetime | None = None,
 ) -> Step:
-    """Return the step that adds, for each label L, L_label (1, 0 or null) and L_reason (one of OUTCOMES).
+    """Return the step that adds, for each label L, L_label (1, 0 or null), L_outcome (a code) and L_reason (its name).
 
     Rows in: valid impressions. ``groups``: what ``duration_groups`` found. ``mature_until``: impressions after this
-    moment are immature; None = all are old enough.
+    moment are immature; None = all are old enough. Codes and names are the places and words of OUTCOMES.
     """
     leaning = [name for name in labels if leaned_on(name, labels)]
     plain = [name for name in labels if name not in leaning]
 
-    def reason(name: str) -> Column:
-        outcome = labels[name].outcome(
-            name, leaned_on(name, labels), [group for group in groups if group.label == name]
-        )
-        if mature_until is None:
-            return outcome
-        is_immature = F.unix_micros(F.col(schema.IMPRESSION_TS)) > round(mature_until.timestamp() * 1_000_000)
-        return F.when(is_immature, IMMATURE).otherwise(outcome)
+    def outcome(name: str) -> Column:
+        mine = [group for group in groups if group.label == name]
+        found = labels[name].outcome(name, leaned_on(name, labels), mine)
+        if mature_until is not None:
+            is_immature = F.unix_micros(F.col(schema.IMPRESSION_TS)) > round(mature_until.timestamp() * 1_000_000)
+            found = F.when(is_immature, code(IMMATURE)).otherwise(found)
+        return found.cast("tinyint")
 
     def step(rows: DataFrame) -> DataFrame:
         for names in filter(None, (plain, leaning)):
-            rows = rows.withColumns({schema.reason_column(name): reason(name) for name in names})
-        return rows.withColumns({schema.label_column(name): _class_of(name) for name in labels})
+            rows = rows.withColumns({schema.outcome_column(name): outcome(name) for name in names})
+        for name in labels:
+            found = F.col(schema.outcome_column(name))
+            label_class = F.when(found == code(POSITIVE), 1).when(found == code(NEGATIVE), 0)
+            word = F.element_at(F.array(*map(F.lit, OUTCOMES)), found + 1)
+            rows = rows.withColumns({schema.label_column(name): label_class, schema.reason_column(name): word})
+        return rows
 
     return step
-
-
-def _class_of(name: str) -> Column:
-    reason = F.col(schema.reason_column(name))
-    return F.when(reason == POSITIVE, 1).when(reason == NEGATIVE, 0)

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from winnow import schema
 from winnow.contracts import Step
 from winnow.errors import SettingsError
-from winnow.labelling.kinds import DurationQuantile, Label, has_duration
+from winnow.labelling.kinds import DurationQuantile, Label, decimal_ratio, has_duration
 
 
 def needs_duration_groups(labels: Mapping[str, Label]) -> bool:
@@ -26,7 +26,9 @@ def duration_groups(labels: Mapping[str, Label]) -> Step:
     """
 
     def step(rows: DataFrame) -> DataFrame:
-        played = rows.where(has_duration() & F.col(schema.WATCH_S).isNotNull())
+        # Only these two: a log may call a column of its own rows, group or total.
+        times = rows.select(schema.WATCH_S, schema.MEDIA_DURATION_S)
+        played = times.where(has_duration() & F.col(schema.WATCH_S).isNotNull())
         found: DataFrame | None = None
         for name, label in labels.items():
             if isinstance(label, DurationQuantile):
@@ -58,8 +60,10 @@ def _thresholds(played: DataFrame, name: str, label: DurationQuantile) -> DataFr
         .withColumn("below", F.coalesce(F.sum("rows").over(less), F.lit(0)))
         .withColumn("total", F.sum("rows").over(in_group))
     )
-    reaches_positive = F.col("below") + F.col("rows") >= label.positive_at_least * F.col("total")
-    stays_negative = F.col("below") <= label.negative_at_most * F.col("total")
+    # In whole numbers: 0.55 * 100 rows are 55.00000000000001, which 55 rows would not reach.
+    high, low = decimal_ratio(label.positive_at_least), decimal_ratio(label.negative_at_most)
+    reaches_positive = (F.col("below") + F.col("rows")) * high.denominator >= F.col("total") * high.numerator
+    stays_negative = F.col("below") * low.denominator <= F.col("total") * low.numerator
     return (
         watch_times.groupBy("group")
         .agg(

@@ -58,7 +58,7 @@ class Label:
         return ()
 
     def outcome(self, name: str, labels: Collection[str], groups: Sequence[DurationGroup]) -> Column:
-        """Return the outcome of a valid, mature row: one of OUTCOMES, as a string column.
+        """Return the outcome of a valid, mature row, as a code: its place among OUTCOMES.
 
         ``name``: the label's own; ``labels``: the labels that are already made, by name; ``groups``: its own.
         """
@@ -83,19 +83,17 @@ class WatchedFraction(Label):
     def __post_init__(self) -> None:
         """Check the thresholds."""
         _check_thresholds(self.positive_at_least, self.negative_at_most, highest=10.0)
-        for key in ("positive_at_least", "negative_at_most"):
-            check(_ratio(getattr(self, key)).denominator <= 10_000, key, "at most four decimals", getattr(self, key))
 
     def outcome(self, name: str, labels: Collection[str], groups: Sequence[DurationGroup]) -> Column:
         """Compare whole microseconds, so that an exact share such as 24 of 30 minutes is on the right side."""
-        low, high = _ratio(self.negative_at_most), _ratio(self.positive_at_least)
+        low, high = decimal_ratio(self.negative_at_most), decimal_ratio(self.positive_at_least)
         watch, duration = micros(F.col(schema.WATCH_S)), micros(F.col(schema.MEDIA_DURATION_S))
         return (
-            F.when(~has_duration(), NO_DURATION)
-            .when(F.col(schema.WATCH_S).isNull(), NEGATIVE if self.not_played == "negative" else NOT_PLAYED)
-            .when(watch * high.denominator >= duration * high.numerator, POSITIVE)
-            .when(watch * low.denominator <= duration * low.numerator, NEGATIVE)
-            .otherwise(MIDDLE)
+            F.when(~has_duration(), code(NO_DURATION))
+            .when(F.col(schema.WATCH_S).isNull(), code(NEGATIVE if self.not_played == "negative" else NOT_PLAYED))
+            .when(watch * high.denominator >= duration * high.numerator, code(POSITIVE))
+            .when(watch * low.denominator <= duration * low.numerator, code(NEGATIVE))
+            .otherwise(code(MIDDLE))
         )
 
 
@@ -112,9 +110,9 @@ class DurationQuantile(Label):
     kind: ClassVar[str] = "duration_quantile"
     #: Number of duration groups; rows of one duration are never split.
     groups: int = 10
-    #: Quantile from which on a row is positive, inclusive.
+    #: Quantile from which on a row is positive, inclusive; at most four decimals.
     positive_at_least: float = 0.8
-    #: Quantile up to which a row is negative, inclusive.
+    #: Quantile up to which a row is negative, inclusive; at most four decimals.
     negative_at_most: float = 0.2
 
     def __post_init__(self) -> None:
@@ -133,11 +131,11 @@ class DurationQuantile(Label):
         is_positive = F.coalesce(watch >= positive_from, F.lit(False))
         is_negative = F.coalesce(watch <= negative_to, F.lit(False))
         return (
-            F.when(~has_duration(), NO_DURATION)
-            .when(watch.isNull(), NOT_PLAYED)
-            .when(is_positive & ~is_negative, POSITIVE)
-            .when(is_negative & ~is_positive, NEGATIVE)
-            .otherwise(MIDDLE)
+            F.when(~has_duration(), code(NO_DURATION))
+            .when(watch.isNull(), code(NOT_PLAYED))
+            .when(is_positive & ~is_negative, code(POSITIVE))
+            .when(is_negative & ~is_positive, code(NEGATIVE))
+            .otherwise(code(MIDDLE))
         )
 
 
@@ -163,10 +161,10 @@ class AnyAction(Label):
         happened = F.lit(False)
         for action in self.actions_of(name):
             if action in labels:
-                happened = happened | (F.col(schema.reason_column(action)) == POSITIVE)
+                happened = happened | (F.col(schema.outcome_column(action)) == code(POSITIVE))
             else:
                 happened = happened | F.coalesce(F.col(action), F.lit(False))
-        return F.when(happened, POSITIVE).otherwise(NEGATIVE)
+        return F.when(happened, code(POSITIVE)).otherwise(code(NEGATIVE))
 
 
 @dataclass(frozen=True)
@@ -185,6 +183,11 @@ class Action(AnyAction):
     def actions_of(self, name: str) -> tuple[str, ...]:
         """Return the one action."""
         return self.actions or (name,)
+
+
+def code(outcome: str) -> int:
+    """Return the number that stands for an outcome, its place among OUTCOMES: rows are grouped by it faster than by words."""
+    return OUTCOMES.index(outcome)
 
 
 KINDS: dict[str, type[Any]] = {kind.kind: kind for kind in (WatchedFraction, AnyAction, Action, DurationQuantile)}
@@ -221,7 +224,7 @@ def has_duration() -> Column:
     return F.coalesce((duration > 0) & (duration <= _MAX_DURATION_S), F.lit(False))
 
 
-def _ratio(share: float) -> Fraction:
+def decimal_ratio(share: float) -> Fraction:
     """Return the share as the decimal fraction that was written, not as the nearest binary one."""
     return Fraction(repr(share))
 
@@ -230,3 +233,5 @@ def _check_thresholds(positive_at_least: float, negative_at_most: float, highest
     check_between("positive_at_least", positive_at_least, 0, highest)
     check_between("negative_at_most", negative_at_most, 0, highest)
     check(negative_at_most < positive_at_least, "negative_at_most", "less than positive_at_least", negative_at_most)
+    for key, share in (("positive_at_least", positive_at_least), ("negative_at_most", negative_at_most)):
+        check(decimal_ratio(share).denominator <= 10_000, key, "at most four decimals", share)

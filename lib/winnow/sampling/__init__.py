@@ -9,6 +9,7 @@ from winnow.sampling.draw import (
     kept_rows,
     kept_value,
     last_draw,
+    no_borders,
     sample,
     stratum_columns,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "kept_value",
     "last_draw",
     "natural",
+    "no_borders",
     "plan",
     "sample",
     "stratum_columns",

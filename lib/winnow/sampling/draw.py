@@ -16,16 +16,16 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from winnow import schema
-from winnow.contracts import Step
+from winnow.contracts import HELPER, Step
 from winnow.sampling.rates import Quota, Quotas
 
 #: Helper column: the row's draw in [0, 1); never stored.
-DRAW = "draw"
+DRAW = f"{HELPER}draw"
 #: Draws are multiples of 2 ** -53, the finest grid that a double holds exactly everywhere in [0, 1).
 DRAW_STEP = 2.0**-53
 
 _CLASSES = ((1, "positive"), (0, "negative"))
-_STRATUM = "stratum_key_{}"
+_STRATUM = HELPER + "stratum_key_{}"
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,15 @@ def borders(plan: SamplePlan, value: str, sigmas: float) -> Step:
     return step
 
 
+def no_borders(plan: SamplePlan) -> dict[str, Any]:
+    """Return what ``borders`` would say of a stratum without rows."""
+    found: dict[str, Any] = {}
+    for label in plan.quotas:
+        found |= {last_draw(label, name): None for _, name in _CLASSES}
+        found |= {kept_rows(label): 0, kept_value(label): 0}
+    return found
+
+
 def stratum_columns(plan: SamplePlan) -> list[str]:
     """Return names for the strata's values that no column of the log has."""
     return [_STRATUM.format(place) for place in range(len(plan.strata))]
@@ -187,7 +196,7 @@ def _by_class(label: str, what: str) -> Column:
 
 
 def _limit(label: str, class_name: str, what: str) -> str:
-    return f"{label}_{class_name}_{what}"
+    return f"{HELPER}{label}_{class_name}_{what}"
 
 
 def _of(quotas: Quotas, label_class: int) -> Quota:
