@@ -86,24 +86,17 @@ def as_dicts():
 
 @pytest.fixture(scope="session")
 def make_log(spark):
-    """Return the function that writes impressions, given as (id, user, media, day, watch_s, duration_s, surface) rows."""
+    """Return the function that writes impressions of rows (id, user, media, day, watch_s, duration_s, surface, time).
+
+    The time is in seconds since midnight UTC; noon where the row has none.
+    """
 
     def write(root, rows, ids="bigint", mode="overwrite"):
-        noon = dt.timedelta(hours=12)
-        made = [
-            (
-                impression,
-                user,
-                media,
-                dt.datetime.combine(day, dt.time(), dt.UTC) + noon,
-                day,
-                watch,
-                duration,
-                surface,
-                False,
-            )
-            for impression, user, media, day, watch, duration, surface in rows
-        ]
+        made = []
+        for impression, user, media, day, watch, duration, surface, *second in rows:
+            midnight = dt.datetime.combine(day, dt.time(), dt.UTC)
+            shown = midnight + dt.timedelta(seconds=second[0] if second else 43_200)
+            made.append((impression, user, media, shown, day, watch, duration, surface, False))
         schema = (
             f"impression_id {ids}, user_id {ids}, media_id {ids}, impression_ts timestamp, event_date date, "
             "watch_s double, media_duration_s double, surface string, liked boolean"

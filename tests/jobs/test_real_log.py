@@ -5,9 +5,9 @@ import json
 import math
 
 import duckdb
-import oracle
 import pytest
 
+import oracle
 from conftest import PROJECT
 
 CONF = ("--conf", PROJECT / "conf" / "kuairand.toml")

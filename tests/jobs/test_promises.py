@@ -1,0 +1,223 @@
+"""Promises of the main job: a day is the unit, whatever runs twice, late, at once or dies."""
+
+import datetime as dt
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from conftest import PROJECT
+from winnow import schema
+from winnow.config import load
+from winnow.errors import ConcurrentRunError
+from winnow.job import main
+from winnow.tables import Tables
+
+DAYS = [dt.date(2026, 1, 5 + i) for i in range(4)]
+STRATA = ("--set", "sampling.strata=['surface']")
+#: Stands in each ledger row, and differs from run to run.
+OF_THE_RUN = ("run_id",)
+
+
+def day_rows(day, count=400):
+    """Rows of a day: a fifth positive, the rest negative, on two surfaces."""
+    first = day.toordinal() * 10_000
+    return [
+        (first + i, i % 37, i % 11, day, 60.0 if i % 5 == 0 else 3.0, 60.0, "home" if i % 3 else "search")
+        for i in range(count)
+    ]
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory, make_log):
+    """Four days of impressions."""
+    place = tmp_path_factory.mktemp("log")
+    make_log(place, [row for day in DAYS for row in day_rows(day)])
+    return place
+
+
+@pytest.fixture(scope="module")
+def prepare(run_job, log):
+    """Return the function that prepares a day of the log under another root."""
+    return lambda root, *arguments: run_job(
+        "prepare_examples", root, *STRATA, "--set", f"tables.impressions={log}/impressions", *arguments
+    )
+
+
+def start(name, *arguments):
+    """Start a job in a process, and a process group, of its own."""
+    command = [sys.executable, str(PROJECT / "jobs" / f"{name}.py"), *map(str, arguments)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+
+
+def stop(process):
+    """End a job that is still there, with all its children."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+@pytest.fixture(scope="module")
+def at_once(tmp_path_factory, log):
+    """The four days prepared by four processes at once, none of whose tables was there: the root, and how each ended."""
+    place = tmp_path_factory.mktemp("at_once")
+    arguments = ("--root", place, *STRATA, "--set", f"tables.impressions={log}/impressions")
+    runs = [start("prepare_examples", *arguments, "--date", day) for day in DAYS]
+    try:
+        told = [process.communicate(timeout=280)[0] for process in runs]
+    finally:
+        for process in runs:
+            stop(process)
+    return place, [(process.returncode, text) for process, text in zip(runs, told, strict=True)]
+
+
+@pytest.fixture(scope="module")
+def root(at_once):
+    """The four days, prepared."""
+    return at_once[0]
+
+
+def test_four_days_at_once_all_succeed_and_none_is_lost(at_once, read):
+    root, ended = at_once
+    assert [code for code, _ in ended] == [0, 0, 0, 0], "\n".join(text for code, text in ended if code)
+    for day in DAYS:
+        assert read(root, "examples", day).where("watched_label = 1").count() == 80
+        assert read(root, "ledger", day).count() == 2
+    assert read(root, "runs").where("status = 'done'").count() == 4
+
+
+def test_the_same_day_three_times_and_days_in_reverse_order_give_the_same_rows(root, tmp_path, prepare, read, content):
+    # With what the fixture made, each day was run at least twice, and the first one three times.
+    for day in (DAYS[1], DAYS[0], DAYS[0]):
+        assert prepare(tmp_path, "--date", day).code == 0
+        assert content(read(tmp_path, "examples", day)) == content(read(root, "examples", day))
+    assert read(tmp_path, "examples").count() == read(root, "examples").where(f"event_date <= '{DAYS[1]}'").count()
+    assert read(tmp_path, "ledger").count() == 2 * 2
+
+
+def test_rows_appended_between_the_passes_do_not_reach_the_day(root, tmp_path, run_job, read, content, make_log):
+    day = DAYS[1]
+    make_log(tmp_path, [row for day in DAYS for row in day_rows(day)])
+    describe, appended = Tables.describe, []
+
+    def append_then_describe(tables, text):
+        late = [(10**12 + len(appended) * 1_000 + i, 1, 1, day, 60.0, 60.0, "late") for i in range(100)]
+        make_log(tmp_path, late, mode="append")
+        appended.append(text)
+        describe(tables, text)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Tables, "describe", append_then_describe)
+        assert run_job("prepare_examples", tmp_path, *STRATA, "--date", day).code == 0
+    assert any("census" in text for text in appended)
+    assert any("write the examples" in text for text in appended)
+    assert read(tmp_path, "impressions", day).count() == 400 + 100 * len(appended)
+    assert content(read(tmp_path, "examples")) == content(read(root, "examples", day))
+    found = read(tmp_path, "ledger").agg({"impression_rows": "sum"}).head()[0]
+    assert found == 400
+    # A restatement: the next run, which reads the log as it is now, has them.
+    assert run_job("prepare_examples", tmp_path, *STRATA, "--date", day, "--set", "guards.row_count=off").code == 0
+    assert read(tmp_path, "examples").where("surface = 'late'").count() == 100 * len(appended)
+
+
+def test_of_two_runs_that_replace_one_day_at_once_the_later_loses_and_nothing_is_doubled(spark, root, tmp_path, read):
+    from pyspark.sql import functions as F
+
+    rows = read(root, "examples", DAYS[0])
+    tables = Tables(spark, load(), str(tmp_path))
+    tables.replace(schema.EXAMPLES, rows, {schema.EVENT_DATE: DAYS[0]}, record="{}")
+    started, go, fault = tmp_path / "started", tmp_path / "go", []
+
+    @F.udf("bigint")
+    def wait(value):
+        started.touch()
+        while not go.exists():
+            time.sleep(0.05)
+        return value
+
+    def lose():
+        slow = rows.withColumn("user_id", wait("user_id"))
+        try:
+            tables.replace(schema.EXAMPLES, slow, {schema.EVENT_DATE: DAYS[0]}, record="{}")
+        except Exception as found:
+            fault.append(found)
+
+    loser = threading.Thread(target=lose)
+    loser.start()
+    try:
+        deadline = time.monotonic() + 60
+        while not started.exists():
+            assert time.monotonic() < deadline, "the slow run did not start"
+            time.sleep(0.05)
+        # Its transaction is open and has read the day: now another run replaces the day and commits.
+        won = Tables(spark, load(), str(tmp_path)).replace(
+            schema.EXAMPLES, rows, {schema.EVENT_DATE: DAYS[0]}, record="{}"
+        )
+    finally:
+        go.touch()
+        loser.join(60)
+    assert [type(found) for found in fault] == [ConcurrentRunError], fault
+    assert "DATE'2026-01-05'" in str(fault[0])
+    assert tables._version(schema.EXAMPLES) == won
+    assert read(tmp_path, "examples").count() == rows.count()
+
+
+def test_a_run_that_lost_ends_with_the_exit_code_that_says_try_again(spark, tmp_path):
+    def lose(_run):
+        raise ConcurrentRunError("another run won")
+
+    assert main("prepare_examples", lose, doc="", argv=["--root", str(tmp_path), "--date", "2026-01-05"]) == 5
+
+
+def test_a_driver_killed_while_it_writes_leaves_the_table_as_it_was_and_a_rerun_makes_it_right(
+    spark, tmp_path, run_job, read, content, versions
+):
+    from pyspark.sql import functions as F
+
+    day = DAYS[0]
+    # Large enough that the write takes a while, in a process whose code is not compiled yet.
+    spark.range(0, 200_000, 1, 1).select(
+        F.col("id").alias("impression_id"),
+        (F.col("id") % 1_000).alias("user_id"),
+        (F.col("id") % 100).alias("media_id"),
+        F.timestamp_seconds(F.lit(int(dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC).timestamp()))).alias("impression_ts"),
+        F.lit(day).alias("event_date"),
+        F.when(F.col("id") % 2 == 0, 60.0).otherwise(3.0).alias("watch_s"),
+        F.lit(60.0).alias("media_duration_s"),
+        F.sha2(F.col("id").cast("string"), 256).alias("payload"),
+    ).write.format("delta").partitionBy("event_date").save(f"{tmp_path}/impressions")
+    assert run_job("prepare_examples", tmp_path, "--date", day).code == 0
+    version, rows = versions(tmp_path, "examples")[0]["version"], content(read(tmp_path, "examples"))
+
+    folder = tmp_path / "examples" / f"event_date={day}"
+    known = set(folder.iterdir())
+    process = start("prepare_examples", "--root", tmp_path, "--date", day)
+    try:
+        deadline = time.monotonic() + 200
+        while set(folder.iterdir()) == known:
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+    finally:
+        stop(process)
+    assert process.returncode == -signal.SIGKILL
+    assert set(folder.iterdir()) > known, "it had begun to write"
+    assert versions(tmp_path, "examples")[0]["version"] == version
+    assert content(read(tmp_path, "examples")) == rows
+
+    assert run_job("prepare_examples", tmp_path, "--date", day).code == 0
+    assert versions(tmp_path, "examples")[0]["version"] == version + 1
+    assert content(read(tmp_path, "examples")) == rows
+    assert rows[0] == 200_000
+
+
+def test_a_day_is_written_in_few_files(root):
+    for day in DAYS:
+        assert len(list(Path(root, "examples", f"event_date={day}").glob("*.parquet"))) <= 2
