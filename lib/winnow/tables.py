@@ -17,7 +17,7 @@ from pyspark.sql import types as T
 
 from winnow import schema
 from winnow.config import Settings
-from winnow.errors import ConcurrentRunError, ContractError, InputNotReadyError, JobError
+from winnow.errors import ConcurrentRunError, ContractError, InputNotReadyError, JobError, SettingsError
 from winnow.importing import CORRUPT_RECORD
 
 #: What a slice of a table is told by: a value, several, or None for null.
@@ -158,10 +158,12 @@ class Tables:
     def read_files(self, files: Sequence[str], kind: str, options: Mapping[str, str]) -> DataFrame:
         """Return the rows of foreign files as they are; text formats come as strings, unreadable lines in _corrupt_record.
 
-        Raises InputNotReadyError for a file that is not there.
+        Raises InputNotReadyError for a file that is not there, ContractError for CSV files of different columns.
         """
         try:
             if kind == "delta":
+                if len(files) > 1:
+                    raise SettingsError(f"--input: expected one Delta table, found {', '.join(files)}")
                 return self.spark.read.format("delta").load(files[0])
             reader = self.spark.read.options(**options)
             if kind == "json":
@@ -173,8 +175,15 @@ class Tables:
             if kind == "csv":
                 reader = reader.option("header", options.get("header", "true"))
                 names = [name for name in reader.csv(files[0]).columns if name != CORRUPT_RECORD]
+                for file in files[1:]:
+                    others = [name for name in reader.csv(file).columns if name != CORRUPT_RECORD]
+                    if others != names:
+                        raise ContractError(
+                            f"--input: {file}: expected the columns {', '.join(names)} of {files[0]}, found "
+                            f"{', '.join(others)}. Import files of other columns in runs of their own."
+                        )
                 text = T.StructType([T.StructField(name, T.StringType()) for name in (*names, CORRUPT_RECORD)])
-                # Columns are found by their place: a file with others, or in another order, is refused.
+                # Columns are found by their place: in a folder, too, a file of others is refused.
                 reader = reader.option("enforceSchema", "false")
                 return reader.option("columnNameOfCorruptRecord", CORRUPT_RECORD).schema(text).csv(list(files))
             return reader.parquet(*files)
