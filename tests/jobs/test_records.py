@@ -1,0 +1,140 @@
+"""What a run leaves behind, shows and keeps to itself."""
+
+import datetime as dt
+import json
+import subprocess
+import sys
+
+import pytest
+
+from conftest import PROJECT
+
+DAY = dt.date(2026, 1, 5)
+STRATA = ("--set", "sampling.strata=['surface']", "--set", "sampling.seed=11")
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory, make_log):
+    place = tmp_path_factory.mktemp("log")
+    rows = [(i, i % 37, i % 11, DAY, 60.0 if i % 4 == 0 else 3.0, 60.0, "home") for i in range(200)]
+    make_log(place, [*rows, (999, 1, 1, DAY, float("inf"), 60.0, "home"), rows[0]])
+    return place
+
+
+@pytest.fixture(scope="module")
+def arguments(log):
+    return ("--date", DAY, *STRATA, "--set", f"tables.impressions={log}/impressions")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return tmp_path_factory.mktemp("records")
+
+
+@pytest.fixture(scope="module")
+def ended(root, arguments, run_job):
+    done = run_job("prepare_examples", root, *arguments, "--json")
+    assert done.code == 0, done.err
+    return done
+
+
+def test_the_run_the_commit_and_the_screen_tell_the_same(root, ended, log, read, last_run, versions):
+    told = json.loads(ended.out)
+    assert ended.out.count("\n") == 1, "one line"
+    run, commit = last_run(root), versions(root, "examples")[0]
+    committed = json.loads(commit["userMetadata"])
+    for record in (run, committed):
+        for name in ("run_id", "job", "arguments", "config_hash", "config", "seed", "code_version", "input_versions"):
+            assert record[name] == told[name], name
+    assert (told["status"], told["error"], told["seed"]) == ("done", None, 11)
+    assert json.loads(told["input_versions"]) == {"impressions": 0}
+    assert json.loads(told["output_versions"])["examples"] == commit["version"]
+    assert json.loads(told["config"])["sampling"]["strata"] == ["surface"]
+    (funnel,) = run["funnel"]
+    assert (funnel["input_rows"], funnel["duplicates"]) == (202, 1)
+    assert funnel["quarantined"]["watch_s_not_finite"] == 1
+    label = funnel["labels"]["watched"]
+    assert (label["positives"], label["negatives"], label["kept_positives"]) == (50, 150, 50)
+    # The funnel is on screen too; with --json beside the one line, so that a script reads stdout alone.
+    lines = [line.split() for line in ended.err.splitlines()]
+    assert ["input", "rows", "202"] in lines
+    assert ["watched:", "kept", "positives", "50"] in lines
+
+
+def test_the_ledger_explains_the_stored_rows(root, ended, read, last_run):
+    (row,) = read(root, "ledger").collect()
+    examples = read(root, "examples")
+    assert row.run_id == last_run(root)["run_id"]
+    assert (row.event_date, row.label, row.stratum) == (DAY, "watched", '{"surface":"home"}')
+    assert (row.impression_rows, row.positives, row.negatives, row.middle, row.unlabelled) == (200, 50, 150, 0, 0)
+    assert (row.positive_rate, row.negative_rate, row.negative_threshold) == (1.0, 50 / 150, 50 / 150)
+    assert row.kept_negatives == examples.where("watched_label = 0").count()
+    assert {r[0] for r in examples.where("watched_label = 0").select("watched_rate").distinct().collect()} == {50 / 150}
+    assert (row.mean_watch_s, row.mean_basis) == (60.0, 60.0)
+
+
+def test_a_dry_run_shows_the_plan_and_writes_nothing(tmp_path, arguments, log, run_job, versions):
+    shown = run_job("prepare_examples", tmp_path, *arguments, "--dry-run", "--json")
+    assert shown.code == 0, shown.err
+    assert list(tmp_path.iterdir()) == []
+    assert len(versions(log, "impressions")) == 1
+    assert '{"surface":"home"}: 50 of 50 positives (rate 1), 50 of 150 negatives (rate 0.333333)' in shown.err
+    told = json.loads(shown.out)
+    assert json.loads(told["output_versions"]) == {}
+    assert json.loads(told["input_versions"]) == {"impressions": 0}
+
+
+def test_a_failing_job_tells_one_line_and_no_trace_unless_asked(root, ended, arguments, log, tmp_path, run_job, read):
+    place = tmp_path / "broken"
+    read(log, "impressions").write.format("delta").partitionBy("event_date").save(str(place))
+    (file,) = place.glob("event_date=*/*.parquet")
+    file.write_bytes(file.read_bytes()[:100] + b"broken")
+    for check in file.parent.glob(".*.crc"):
+        check.unlink()
+    broken = (*arguments, "--set", f"tables.impressions={place}")
+    command = [sys.executable, str(PROJECT / "jobs" / "prepare_examples.py"), "--root", str(tmp_path / "out")]
+    told = subprocess.run(
+        [*command, *map(str, broken)], capture_output=True, text=True, timeout=200, cwd=tmp_path, check=False
+    )
+    assert told.returncode == 1
+    errors = [line for line in told.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert "is not a Parquet file" in errors[0], "it says what is wrong and where"
+    assert "\tat " not in told.stderr, told.stderr
+    assert "Traceback" not in told.stderr
+    asked = run_job("prepare_examples", tmp_path / "out", *broken, "--log-level", "DEBUG")
+    assert asked.code == 1
+    assert "Traceback" in asked.err
+
+
+SECRETS = [f"CANARY{i}x{'z' * i}" for i in range(10)]
+
+
+def test_planted_secrets_are_in_no_record(tmp_path, log, run_job, versions, read):
+    canary = iter(SECRETS)
+    conf = tmp_path / f"api_key={next(canary)}" / "conf.toml"
+    conf.parent.mkdir()
+    conf.write_text(
+        f'[tables]\nledger = "{tmp_path}/access-key={next(canary)}/ledger"\n'
+        f'[importing.options]\nsep = "token={next(canary)}"\ncomment = "password:{next(canary)}"\n'
+    )
+    root = tmp_path / f"token={next(canary)}"
+    sets = [
+        f"tables.impressions={log}/impressions",
+        f"tables.examples='{tmp_path}/password={next(canary)}/examples'",
+        f"tables.quarantine='{tmp_path}/user:{next(canary)}@host/quarantine'",
+        f"tables.runs='{tmp_path}/account_key={next(canary)}/runs'",
+        f"importing.options.quote='secret={next(canary)}'",
+        f"importing.options.nullValue='credential={next(canary)}'",
+    ]
+    assert next(canary, None) is None
+    arguments = [word for text in sets for word in ("--set", text)]
+    done = run_job("prepare_examples", root, "--date", DAY, "--conf", conf, *arguments, "--json")
+    assert done.code == 0, done.err
+    (runs,) = tmp_path.glob("account_key=*")
+    (examples,) = tmp_path.glob("password=*")
+    records = [str(row.asDict()) for row in read(runs, "runs").collect()]
+    records += [str(version["userMetadata"]) for version in versions(examples, "examples")]
+    records += [done.out, done.err]
+    assert [(secret, place) for secret in SECRETS for place, text in enumerate(records) if secret in text] == []
+    assert "***" in records[0]
