@@ -28,6 +28,15 @@ _LOG = logging.getLogger("winnow")
 _HOUSE = Path(__file__).resolve().parents[2]
 _LOCAL_CONF = _HOUSE / "conf" / "spark-local.conf"
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+#: Spark's loggers that print a trace of the JVM for a fault that the job tells in one line.
+_TRACE_LOGGERS = (
+    "org.apache.spark.executor.Executor",
+    "org.apache.spark.scheduler.TaskSetManager",
+    "org.apache.spark.sql.delta.files.DeltaFileFormatWriter",
+    "org.apache.spark.sql.execution.datasources.FileFormatWriter",
+    "org.apache.spark.sql.execution.datasources.v2",
+    "org.apache.spark.util.Utils",
+)
 
 
 def main(
@@ -57,6 +66,8 @@ def main(
         spark = start_session(f"winnow {job}")
     except WinnowError as wrong:
         return _told(wrong, arguments)
+    if arguments.log_level != "DEBUG":
+        _leave_out_traces(spark)
     tables = Tables(spark, settings, arguments.root, is_dry=arguments.dry_run)
     now = dt.datetime.now(dt.UTC)
     run = Run(job, arguments, settings, tables, f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}", now, command)
@@ -85,6 +96,16 @@ def start_session(name: str) -> SparkSession:
         builder = builder.config("spark.ui.showConsoleProgress", str(sys.stderr.isatty()).lower())
     spark: SparkSession = builder.getOrCreate()
     return spark
+
+
+def _leave_out_traces(spark: SparkSession) -> None:
+    """Keep the JVM's traces off the screen: they are a hundred lines around the one that tells the fault."""
+    try:
+        log4j = spark.sparkContext._jvm.org.apache.logging.log4j  # type: ignore[union-attr]
+        for name in _TRACE_LOGGERS:
+            log4j.core.config.Configurator.setLevel(name, log4j.Level.OFF)
+    except Exception:  # a session over Connect has no JVM here, and prints none of its lines
+        return
 
 
 def _parser(job: str, doc: str, days: bool, inputs: bool, force: bool) -> argparse.ArgumentParser:
@@ -170,5 +191,10 @@ def _told(fault: Exception, arguments: argparse.Namespace) -> int:
 
 
 def _first_line(fault: Exception) -> str:
+    java = getattr(fault, "java_exception", None)
+    if java is not None:  # Python's own text says only which call failed
+        while java.getCause() is not None:
+            java = java.getCause()
+        return f"{java.getClass().getSimpleName()}: {str(java.getMessage()).splitlines()[0]}"
     text = str(fault).strip().splitlines()
     return f"{type(fault).__name__}: {text[0]}" if text and not isinstance(fault, WinnowError) else str(fault)

@@ -22,7 +22,11 @@ from winnow.tables import Tables
 
 _LOG = logging.getLogger("winnow")
 _HOUSE = Path(__file__).resolve().parents[2]
-_SECRET = re.compile(r"(?i)(secret|password|passwd|token|credential|api.?key|account.?key|access.?key)")
+_NAMES = "(secret|password|passwd|token|credential|api.?key|account.?key|access.?key)"
+_SECRET = re.compile(_NAMES, re.IGNORECASE)
+#: A secret inside a longer text, such as a path: what follows its name, and the password of a URL's user.
+_SECRET_VALUE = re.compile(rf"({_NAMES}[\w.-]*\s*[=:]\s*)[^\s\"'/,]+", re.IGNORECASE)
+_LOGIN = re.compile(r"(?<=/)([^/:@\s\"]+:)[^/@\s\"]+@")
 
 
 @dataclass
@@ -65,7 +69,7 @@ class Run:
 
     def record(self, status: str = "running", error: str | None = None) -> dict[str, Any]:
         """Return the run as the table ``runs`` has it; tables explain themselves by the same record (userMetadata)."""
-        config = self.settings.as_record()
+        config = _masked(self.settings.as_record())
         return {
             schema.RUN_ID: self.run_id,
             schema.JOB: self.job,
@@ -78,7 +82,7 @@ class Run:
             schema.OUTPUT_VERSIONS: json.dumps(self.tables.written),
             schema.FUNNEL: json.dumps([funnel.as_record() for funnel in self.funnels]),
             schema.STATUS: status,
-            schema.ERROR: error,
+            schema.ERROR: _masked(error),
             schema.STARTED_TS: self.started,
             schema.FINISHED_TS: dt.datetime.now(dt.UTC),
         }
@@ -89,7 +93,17 @@ class Run:
 
 
 def _without_secrets(command: Sequence[str]) -> list[str]:
-    return [_SECRET.sub("***", word.partition("=")[0]) + "=***" if _SECRET.search(word) else word for word in command]
+    named = [_SECRET.sub("***", word.partition("=")[0]) + "=***" if _SECRET.search(word) else word for word in command]
+    return [_LOGIN.sub(r"\1***@", word) for word in named]
+
+
+def _masked(value: Any) -> Any:
+    """Return a plain value with the secrets in its texts masked, such as those of a table's location."""
+    if isinstance(value, dict):
+        return {key: _masked(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_masked(item) for item in value]
+    return _LOGIN.sub(r"\1***@", _SECRET_VALUE.sub(r"\1***", value)) if isinstance(value, str) else value
 
 
 @functools.cache
