@@ -135,7 +135,11 @@ def check_location(key: str, location: object) -> None:
     check(fits is not None and is_plain and ".." not in re.split(r"[/\s]", str(location)), key, expected, location)
 
 
-def _made(merged: Mapping[str, Any], source: str) -> Settings:
+def _made(merged: dict[str, Any], source: str) -> Settings:
+    labels = merged.get("labels")
+    for name, label in Settings().labels.items():  # a default label may be set key by key, as any other default
+        if isinstance(labels, dict) and isinstance(labels.get(name), dict):
+            labels[name].setdefault("kind", label.kind)
     try:
         return build(Settings, merged, "")
     except SettingsError as fault:

@@ -60,7 +60,8 @@ class ColumnSource:
 
     def __post_init__(self) -> None:
         """Check names, pattern and zone."""
-        check_columns("from", self.columns)
+        for name in self.columns:  # a foreign header may be anything that can be quoted, such as "geo.x" or "Watch (s)"
+            check(re.fullmatch(r"[^`\x00-\x1f\x7f]{1,128}", name) is not None, "from", "a column's name", name)
         check(len(self.columns) > 0, "from", "at least one column", self.columns)
         check(len(self.columns) == 1 or (self.unit, self.format) == (None, None), "from", "one column", self.columns)
         check(re.fullmatch(r"[\w+:/-]{1,64}", self.time_zone) is not None, "time_zone", "a zone's name", self.time_zone)

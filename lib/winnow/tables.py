@@ -24,6 +24,8 @@ from winnow.importing import CORRUPT_RECORD
 Slice = Mapping[str, "dt.date | str | Sequence[dt.date] | None"]
 
 _LAST_VERSION = "spark.databricks.delta.lastCommitVersionInSession"
+#: What Delta refuses in a column's name.
+_ODD_NAME = re.compile(r"[ ,;{}()\n\t=]")
 _PLAIN_TEXT = re.compile(r"[A-Za-z0-9_:.-]{1,128}")
 #: Delta's exceptions of a lost commit have no common base: each is named.
 _CONFLICTS = (
@@ -119,6 +121,9 @@ class Tables:
         """
         if self.is_dry:
             return None
+        odd = [name for name in rows.columns if _ODD_NAME.search(name)]
+        if odd:
+            raise ContractError(f"{table}: expected column names that Delta stores, found {odd}. Rename or drop them.")
         self._ensure(table, rows)
         writer = (rows if files is None else rows.coalesce(files)).write.format("delta").mode("overwrite")
         writer = writer.option("userMetadata", record)
@@ -218,14 +223,8 @@ class Tables:
         """Make the table when it is not there; two runs may try at once, and one of them does it."""
         if self.exists(table):
             return
-        place = self.location(table)
-        builder = DeltaTable.createIfNotExists(self.spark)
-        builder = builder.location(place) if _is_path(place) else builder.tableName(place)
-        builder = builder.addColumns(rows.schema).partitionedBy(*map(str, table.partition)).comment(table.doc)
-        for name, value in _properties(table, rows).items():
-            builder = builder.property(name, value)
         try:
-            builder.execute()
+            self._create(table, rows)
         except Exception:
             # The other run's folder is there some time before its first commit, and until then this is no table.
             for look in range(_LOOKS):
@@ -234,6 +233,22 @@ class Tables:
                 time.sleep(0.2 * 2**look)
             if not self.exists(table):
                 raise
+
+    def _create(self, table: schema.Table, rows: DataFrame) -> None:
+        place, properties = self.location(table), _properties(table, rows)
+        if _is_path(place):
+            builder = DeltaTable.createIfNotExists(self.spark).location(place).addColumns(rows.schema)
+            builder = builder.partitionedBy(*map(str, table.partition)).comment(table.doc)
+            for name, value in properties.items():
+                builder = builder.property(name, value)
+            builder.execute()
+        else:  # Delta's builder knows names of two parts only
+            writer = rows.where(F.lit(False)).writeTo(place).using("delta")
+            for name, value in {**properties, "comment": table.doc}.items():
+                writer = writer.tableProperty(name, value)
+            if table.partition:
+                writer = writer.partitionedBy(*map(F.col, table.partition))
+            writer.create()
 
     def _has_new_columns(self, table: schema.Table, rows: DataFrame) -> bool:
         stored = self.read_latest(table)

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from winnow import guards, schema
-from winnow.contracts import all_refusals, conform
+from winnow.contracts import HELPER, all_refusals, conform
 from winnow.errors import InputNotReadyError
 from winnow.funnel import Funnel
 from winnow.importing import CAST_FAULTS, SOURCE_ROW
@@ -20,7 +20,9 @@ from winnow.publishing.quarantine import replace_quarantine
 from winnow.run import Run
 from winnow.tables import Slice
 
-_REASON = "reason"
+#: Helper columns: every reason to refuse a row, and the first of them; rows counted.
+_REASONS = f"{HELPER}reasons"
+_REASON = f"{HELPER}reason"
 _ROWS = "rows"
 
 
@@ -33,14 +35,14 @@ def publish_impressions(run: Run, log: DataFrame, source: str) -> None:
     Raises ContractError for missing columns (all at once), InputNotReadyError where none of the days has a row, GuardError
     for a day that looks like nonsense.
     """
-    rows = log.transform(conform(schema.IMPRESSIONS, reserved=[schema.REASONS, _REASON]))
+    rows = log.transform(conform(schema.IMPRESSIONS))
     if run.days:
         rows = rows.where(F.col(schema.EVENT_DATE).isin(run.days) | F.col(schema.EVENT_DATE).isNull())
     # Users with too many rows are for the main job to find: what is imported is the log as it is.
     contracts = replace(run.settings.contracts, most_rows_per_user=None)
-    told = rows.withColumn(schema.REASONS, F.concat(CAST_FAULTS, all_refusals(contracts)))
+    told = rows.withColumn(_REASONS, F.concat(CAST_FAULTS, all_refusals(contracts)))
     run.tables.describe("count the rows of each day")
-    first = F.try_element_at(F.col(schema.REASONS), F.lit(1)).alias(_REASON)
+    first = F.try_element_at(F.col(_REASONS), F.lit(1)).alias(_REASON)
     counts = fetch(told.groupBy(schema.EVENT_DATE, first).agg(F.count(F.lit(1)).alias(_ROWS)))
     if not counts:
         raise InputNotReadyError(
@@ -53,7 +55,7 @@ def publish_impressions(run: Run, log: DataFrame, source: str) -> None:
     _quarantine(run, told, funnels, source)
     days = [funnel.day for funnel in funnels if funnel.day is not None and funnel.valid_rows]
     run.tables.describe("write the impressions")
-    valid = told.where(F.size(schema.REASONS) == 0).drop(CAST_FAULTS, SOURCE_ROW, schema.REASONS)
+    valid = told.where(F.size(_REASONS) == 0).drop(CAST_FAULTS, SOURCE_ROW, _REASONS)
     # Each day in files of a good size, however many files it came in.
     balanced = valid.hint("rebalance", schema.EVENT_DATE)
     run.tables.replace(schema.IMPRESSIONS, balanced, {schema.EVENT_DATE: days}, record=run.metadata())
@@ -99,8 +101,8 @@ def _stored_rows(run: Run) -> dict[dt.date, int]:
 
 def _quarantine(run: Run, told: DataFrame, funnels: Sequence[Funnel], source: str) -> None:
     """Replace the refused rows of the days; rows without a day are known by what they came from."""
-    refused = told.where(F.size(schema.REASONS) > 0).select(
-        schema.EVENT_DATE, schema.REASONS, F.col(SOURCE_ROW).alias(schema.ROW)
+    refused = told.where(F.size(_REASONS) > 0).select(
+        schema.EVENT_DATE, F.col(_REASONS).alias(schema.REASONS), F.col(SOURCE_ROW).alias(schema.ROW)
     )
     has_day = F.col(schema.EVENT_DATE).isNotNull()
     dated = [funnel for funnel in funnels if funnel.day is not None]
