@@ -1,0 +1,122 @@
+"""Delta tables by path and by name: slices replaced whole, versions pinned, drift refused."""
+
+import datetime as dt
+import json
+
+import pytest
+from pyspark.sql import functions as F
+
+from winnow import schema
+from winnow.config import load
+from winnow.errors import ContractError, InputNotReadyError, JobError
+from winnow.tables import Tables
+
+FIRST, SECOND = dt.date(2026, 1, 5), dt.date(2026, 1, 6)
+
+
+def rows_of(spark, day, count):
+    return spark.range(count).select(
+        F.col("id").alias(schema.IMPRESSION_ID), F.lit(day).alias(schema.EVENT_DATE), F.lit(1.0).alias(schema.WATCH_S)
+    )
+
+
+def counts_of(rows):
+    return {row[0]: row[1] for row in rows.groupBy(schema.EVENT_DATE).count().collect()}
+
+
+@pytest.fixture(params=["path", "name of two parts", "name of three parts"])
+def tables(request, spark, tmp_path):
+    """Tables whose examples are at a path, or in the session's catalog."""
+    sets = []
+    if request.param != "path":
+        database = f"lab{abs(hash(request.node.name)) % 10**8}"
+        spark.sql(f"create database if not exists {database}")
+        catalog = "spark_catalog." if "three" in request.param else ""
+        sets = [f"tables.examples={catalog}{database}.examples"]
+        yield Tables(spark, load(sets=sets), str(tmp_path))
+        spark.sql(f"drop database {database} cascade")
+    else:
+        yield Tables(spark, load(), str(tmp_path))
+
+
+def test_a_day_is_replaced_and_other_days_stay(tables, spark):
+    for day, count in ((FIRST, 5), (SECOND, 7), (FIRST, 3)):
+        tables.replace(schema.EXAMPLES, rows_of(spark, day, count), {schema.EVENT_DATE: day}, record="{}")
+    assert counts_of(tables.read_latest(schema.EXAMPLES)) == {FIRST: 3, SECOND: 7}
+    assert tables.read(schema.EXAMPLES, 2).count() == 12, "a version is read as it was"
+    assert tables.written == {"examples": 3}
+
+
+def test_a_table_explains_its_commits(tables, spark):
+    record = json.dumps({"run_id": "a"})
+    tables.replace(schema.EXAMPLES, rows_of(spark, FIRST, 2), {schema.EVENT_DATE: FIRST}, record=record)
+    place = tables.location(schema.EXAMPLES)
+    history = spark.sql(f"describe history {place if '/' not in place else f'delta.`{place}`'}")
+    assert [row["userMetadata"] for row in history.collect()] == [record, None]
+
+
+def test_a_pinned_table_is_read_at_the_version_that_was_first_seen(tables, spark):
+    tables.replace(schema.EXAMPLES, rows_of(spark, FIRST, 2), {schema.EVENT_DATE: FIRST}, record="{}")
+    before = tables.read(schema.EXAMPLES)
+    tables.replace(schema.EXAMPLES, rows_of(spark, FIRST, 9), {schema.EVENT_DATE: FIRST}, record="{}")
+    assert (before.count(), tables.read(schema.EXAMPLES).count()) == (2, 2)
+    assert tables.read_latest(schema.EXAMPLES).count() == 9
+
+
+def test_new_columns_are_added_and_other_types_refused(tables, spark):
+    where = {schema.EVENT_DATE: FIRST}
+    tables.replace(schema.EXAMPLES, rows_of(spark, FIRST, 2), where, record="{}")
+    wider = rows_of(spark, FIRST, 2).withColumn("liked_label", F.lit(1))
+    tables.replace(schema.EXAMPLES, wider, where, record="{}")
+    assert "liked_label" in tables.read_latest(schema.EXAMPLES).columns
+    with pytest.raises(ContractError, match=r"watch_s is double, not string"):
+        tables.replace(schema.EXAMPLES, wider.withColumn("watch_s", F.lit("x")), where, record="{}")
+
+
+@pytest.fixture
+def at_path(spark, tmp_path):
+    return Tables(spark, load(), str(tmp_path))
+
+
+def test_rows_outside_the_slice_are_refused(at_path, spark):
+    with pytest.raises(Exception, match="REPLACE_WHERE_MISMATCH"):
+        at_path.replace(schema.EXAMPLES, rows_of(spark, SECOND, 2), {schema.EVENT_DATE: FIRST}, record="{}")
+    assert at_path.read_latest(schema.EXAMPLES).count() == 0
+
+
+def test_a_slice_is_made_of_plain_words_only(at_path, spark):
+    hostile = {schema.STAGE: "import' OR '1'='1"}
+    with pytest.raises(JobError, match="expected a plain word"):
+        at_path.replace(schema.QUARANTINE, at_path.local(schema.QUARANTINE, []), hostile, record="{}")
+
+
+def test_names_that_delta_cannot_store_are_told_before_the_write(at_path, spark):
+    odd = rows_of(spark, FIRST, 1).withColumn("watch (s)", F.lit(1))
+    with pytest.raises(ContractError, match=r"watch \(s\)"):
+        at_path.replace(schema.EXAMPLES, odd, {schema.EVENT_DATE: FIRST}, record="{}")
+    assert not at_path.exists(schema.EXAMPLES)
+
+
+def test_a_table_that_is_not_there_is_for_later(at_path):
+    with pytest.raises(InputNotReadyError, match=r"impressions: expected a Delta table at .*impressions, found none"):
+        at_path.pin(schema.IMPRESSIONS)
+
+
+def test_a_dry_run_writes_nothing(spark, tmp_path):
+    dry = Tables(spark, load(), str(tmp_path), is_dry=True)
+    assert dry.replace(schema.EXAMPLES, rows_of(spark, FIRST, 2), {schema.EVENT_DATE: FIRST}, record="{}") is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_slice_without_value_is_that_of_null(at_path, spark):
+    record = dict.fromkeys(schema.QUARANTINE.columns)
+    rows = [
+        {**record, schema.EVENT_DATE: day, schema.STAGE: "import", schema.SOURCE: source, schema.REASONS: ["x"]}
+        for day, source in ((None, "a"), (None, "b"), (FIRST, "a"))
+    ]
+    at_path.append(schema.QUARANTINE, at_path.local(schema.QUARANTINE, rows))
+    where = {schema.EVENT_DATE: None, schema.SOURCE: "a"}
+    assert at_path.read_slice(schema.QUARANTINE, where).count() == 1
+    at_path.replace(schema.QUARANTINE, at_path.local(schema.QUARANTINE, []), where, record="{}")
+    left = {(row[0], row[2]) for row in at_path.read_latest(schema.QUARANTINE).collect()}
+    assert left == {(None, "b"), (FIRST, "a")}
