@@ -36,6 +36,7 @@ from winnow.contracts import (
 )
 from winnow.errors import ContractError
 from winnow.funnel import Funnel
+from winnow.local import local_rows
 from winnow.planning import basis_of_all, basis_of_kept, end_at, funnel_of, is_cut, plan_of, quotas_of
 from winnow.sampling import SamplePlan
 from winnow.weighting import BasisSum
@@ -226,7 +227,7 @@ class _Line:
         repeated = None
         if self._repeated_ids is not None:
             ids = [(value,) for value in self._repeated_ids]
-            repeated = self.rows.sparkSession.createDataFrame(ids, f"{duplicates.ID_HASH} bigint")
+            repeated = local_rows(self.rows.sparkSession, ids, f"{duplicates.ID_HASH} bigint")
         return rows.transform(duplicates.settle(is_refused(self.settings.contracts), columns, repeated))
 
     @cached_property
@@ -250,7 +251,7 @@ class _Line:
         self.describe(f"{self.day}: users with too many rows")
         users = [tuple(row.values()) for row in fetch(self.rows.transform(heavy_users(most_rows)))]
         kind = dict(self.rows.dtypes)[schema.USER_ID]
-        return self.rows.sparkSession.createDataFrame(users, f"{schema.USER_ID} {kind}")
+        return local_rows(self.rows.sparkSession, users, f"{schema.USER_ID} {kind}")
 
     def _valid(self, columns: Sequence[str]) -> DataFrame:
         return self._settled(columns).where(~is_refused(self.settings.contracts))

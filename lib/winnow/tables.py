@@ -19,6 +19,7 @@ from winnow import schema
 from winnow.config import Settings
 from winnow.errors import ConcurrentRunError, ContractError, InputNotReadyError, JobError, SettingsError
 from winnow.importing import CORRUPT_RECORD
+from winnow.local import local_rows
 
 #: What a slice of a table is told by: a value, several, or None for null.
 Slice = Mapping[str, "dt.date | str | Sequence[dt.date] | None"]
@@ -158,7 +159,7 @@ class Tables:
     def local(self, table: schema.Table, records: Sequence[Mapping[str, Any]]) -> DataFrame:
         """Return rows made of the driver's own values, with the columns of the table."""
         values = [tuple(record[column] for column in table.columns) for record in records]
-        return self.spark.createDataFrame(values, table.ddl)
+        return local_rows(self.spark, values, table.ddl)
 
     def read_files(self, files: Sequence[str], kind: str, options: Mapping[str, str]) -> DataFrame:
         """Return the rows of foreign files as they are; text formats come as strings, unreadable lines in _corrupt_record.

@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 
 from winnow import schema
 from winnow.contracts import HELPER, Step
+from winnow.local import local_rows
 from winnow.sampling.rates import Quota, Quotas
 
 #: Helper column: the row's draw in [0, 1); never stored.
@@ -174,7 +175,7 @@ def _join_by_stratum(rows: DataFrame, plan: SamplePlan, columns: Mapping[str, Se
     fields = [f"{key} {kinds[name]}" for key, name in zip(keys, plan.strata, strict=True)]
     fields += [f"{name} double" for name in columns]
     records = [(*key, *values) for key, *values in zip(plan.keys, *columns.values(), strict=True)]
-    table = rows.sparkSession.createDataFrame(records, ", ".join(fields))
+    table = local_rows(rows.sparkSession, records, ", ".join(fields))
     same = [F.col(name).eqNullSafe(F.col(key)) for name, key in zip(plan.strata, keys, strict=True)]
     return rows.join(F.broadcast(table), on=same, how="inner").drop(*keys)
 

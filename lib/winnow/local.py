@@ -1,0 +1,22 @@
+"""Small tables made of the driver's own values: rates, names of ids, ledger rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.types import StructType
+
+
+def local_rows(spark: SparkSession, records: Sequence[Sequence[Any]], ddl: str) -> DataFrame:
+    """Return the records as rows of the columns that ``ddl`` names, in its order.
+
+    Through Arrow they are part of the plan; from plain tuples Spark would start Python workers and run a job for each use.
+    """
+    fields = cast(StructType, StructType.fromDDL(ddl))
+    named = [dict(zip(fields.names, record, strict=True)) for record in records]
+    table: Any = pa.Table.from_pylist(named, schema=to_arrow_schema(fields, timezone="UTC"))
+    return spark.createDataFrame(table, fields)
