@@ -16,7 +16,7 @@ import shutil
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -59,11 +59,18 @@ class Result:
         return self.rows / self.wall_s
 
 
-def winnow(*settings: str) -> Callable[[Path, Path], list[str]]:
+#: Spark's own launcher with a small heap, and the library as a zip.
+SMALL_HEAP = (
+    str(Path(sys.executable).with_name("spark-submit")),
+    *("--properties-file", "conf/spark-local.conf", "--driver-memory", "2g", "--py-files", "dist/winnow.zip"),
+)
+
+
+def winnow(*settings: str, launcher: Sequence[str] = (sys.executable,)) -> Callable[[Path, Path], list[str]]:
     """Return the command of the main job with more settings."""
 
     def command(log: Path, out: Path) -> list[str]:
-        words = [sys.executable, "jobs/prepare_examples.py", "--root", str(out), "--date", DAY]
+        words = [*launcher, "jobs/prepare_examples.py", "--root", str(out), "--date", DAY]
         words += ["--set", f'tables.impressions="{log / "impressions"}"']
         words += ["--set", 'sampling.strata=["surface", "device", "country"]']
         for setting in settings:
@@ -77,6 +84,7 @@ CONTENDERS = (
     Contender("winnow, duplicates trusted", winnow("sampling.duplicates=trust")),
     Contender("winnow, duplicates settled", winnow("sampling.duplicates=settle")),
     Contender("winnow, trusted, exact", winnow("sampling.duplicates=trust", "sampling.exact=true")),
+    Contender("winnow, trusted, 2 GB heap", winnow("sampling.duplicates=trust", launcher=SMALL_HEAP)),
 )
 
 
@@ -89,6 +97,8 @@ def main() -> None:
     arguments = parser.parse_args()
     sizes = sorted({arguments.rows // 4, arguments.rows // 2, arguments.rows})
     os.chdir(HOUSE)
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    subprocess.run([sys.executable, "tools/make_zip.py"], check=True, stdout=subprocess.DEVNULL)
     WORK.mkdir(parents=True, exist_ok=True)
     need, free = sum(sizes) * BYTES_PER_ROW, shutil.disk_usage(WORK).free
     if free < need:

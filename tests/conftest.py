@@ -14,6 +14,8 @@ REAL_DATA = PROJECT.parent / "shared" / "data" / "kuairand_pure"
 os.environ["PYSPARK_PYTHON"] = sys.executable
 os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
 os.environ["TZ"] = "UTC"
+# Jobs that tests start as processes are short: half of their time went to compiling code for longer ones.
+os.environ["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1"
 time.tzset()
 
 

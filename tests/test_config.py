@@ -89,8 +89,8 @@ def test_a_column_called_kind_is_mapped_as_any_other(conf):
         ("[sampling]\nseed = 9223372036854775808", "sampling.seed: expected a whole number of 64 bits"),
         ("sampling = 3", "sampling: expected a table of settings, found 3"),
         (
-            "[labels.watched]\npositive_at_least = 0.8",
-            "labels.watched.kind: expected one of watched_fraction, any_action",
+            "[labels.seen]\npositive_at_least = 0.8",
+            "labels.seen.kind: expected one of watched_fraction, any_action",
         ),
         ("[labels]\nwatched = 'action'", "labels.watched: expected a table with a kind, found 'action'"),
         (
@@ -348,3 +348,8 @@ def test_a_source_of_a_column_is_a_name_or_a_table():
     assert "importing.columns.user_id: expected a key from" in refusal(
         sets=["importing.columns.user_id={columns=['a']}"]
     )
+
+
+def test_a_default_label_is_set_key_by_key_as_any_other_default():
+    settings = load(sets=["labels.watched.positive_at_least=0.7"])
+    assert settings.labels == {"watched": WatchedFraction(positive_at_least=0.7)}

@@ -315,7 +315,7 @@ def test_other_columns_pass_or_are_dropped_whatever_they_are_called(spark):
         ),
         ({"columns": {"user_id": {"type": "bigint"}}}, "importing.columns.user_id: expected a key from"),
         ({"columns": {"user_id": {"from": []}}}, "importing.columns.user_id.from: expected at least one column"),
-        ({"columns": {"user_id": {"from": "a.b"}}}, "importing.columns.user_id.from: expected a plain column name"),
+        ({"columns": {"user_id": {"from": "a`b"}}}, "importing.columns.user_id.from: expected a column's name"),
         (
             {"columns": {"user_id": {"from": "a", "type": "blob"}}},
             "importing.columns.user_id.type: expected one of string",
@@ -456,3 +456,10 @@ def test_files_that_are_not_there_can_come_later(tables, tmp_path, kind):
     with pytest.raises(InputNotReadyError) as told:
         tables.read_files([str(tmp_path / "no")], kind, {}).columns  # noqa: B018 - Delta looks when asked
     assert told.value.exit_code == 4
+
+
+def test_a_foreign_header_of_any_kind_can_be_named(spark):
+    rows = spark.createDataFrame([GOOD], LOG_DDL).withColumnsRenamed({"play_ms": "Watch (ms)", "tab": "geo.tab"})
+    columns = {**COLUMNS, "watch_s": {"from": "Watch (ms)", "unit": "ms"}, "surface": {"from": "geo.tab"}}
+    made = rows.transform(map_columns(settings(columns=columns))).head()
+    assert (made["watch_s"], made["surface"]) == (1.234, "3")

@@ -98,3 +98,45 @@ def test_the_plain_view_drops_other_labels_and_keeps_the_logs_own_columns(spark)
     with pytest.raises(ContractError, match="found weight is there already"):
         examples.withColumn("weight", F.lit(1)).transform(training_view("watched"))
     assert made.select(named("geo.label")).head() == (8,)
+
+
+def test_days_of_23_and_25_hours_have_all_their_rows_in_any_session(spark):
+    """A log kept in Paris time, an impression a minute, on the days when the clocks change."""
+    # 2026-03-29 begins at 23:00 UTC the day before and has 23 hours, 2026-10-25 at 22:00 and has 25.
+    days = {dt.date(2026, 3, 29): (1_774_738_800, 23 * 60), dt.date(2026, 10, 25): (1_792_879_200, 25 * 60)}
+    found = {}
+    for zone in ("UTC", "Europe/Paris"):
+        spark.conf.set("spark.sql.session.timeZone", zone)
+        try:
+            for day, (start_s, minutes) in days.items():
+                rows = spark.range(minutes).select(
+                    F.col("id").alias("impression_id"),
+                    (F.col("id") % 50).alias("user_id"),
+                    F.lit(1).cast("bigint").alias("media_id"),
+                    F.timestamp_seconds(F.lit(start_s) + 60 * F.col("id")).alias("impression_ts"),
+                    F.lit(day).alias("event_date"),
+                    (F.col("id") % 3 * 15.0).alias("watch_s"),
+                    F.lit(30.0).alias("media_duration_s"),
+                )
+                prepared = prepare(rows, day, Settings())
+                kept = prepared.examples.select("impression_id", F.unix_micros("impression_ts"), "watched_label")
+                found[zone, day] = (prepared.funnel, sorted(map(tuple, kept.collect())))
+                assert (prepared.funnel.input_rows, prepared.funnel.valid_rows) == (minutes, minutes)
+        finally:
+            spark.conf.set("spark.sql.session.timeZone", "UTC")
+    for day in days:
+        assert found["UTC", day] == found["Europe/Paris", day]
+
+
+def test_the_second_pass_shuffles_no_row_and_joins_by_hash(log, spark):
+    """100M rows go from the scan to the file: a sort, a shuffle or a product with the rates would cost the day."""
+    sampling = SamplingSettings(strata=("group", "media_id"), duplicates="trust")
+    plan = (
+        prepare(log, DAY, Settings(sampling=sampling))
+        .examples._jdf.queryExecution()
+        .explainString(spark._jvm.org.apache.spark.sql.execution.ExplainMode.fromString("formatted"))
+    )
+    assert "BroadcastHashJoin" in plan
+    operators = [line.split(") ")[1].split(" ")[0] for line in plan.splitlines() if line.startswith("(")]
+    assert "BroadcastExchange" in operators
+    assert not {"Exchange", "Sort", "CartesianProduct", "BroadcastNestedLoopJoin"} & set(operators), plan

@@ -10,9 +10,9 @@ import os
 import sys
 import traceback
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from pyspark.sql import SparkSession
 
@@ -167,6 +167,8 @@ def _end(run: Run, fault: Exception | None) -> int:
         except Exception as lost:
             _LOG.error("runs: the record of this run could not be written: %s", _first_line(lost))
             code = code or 1
+    if run.is_dry and not run.arguments.json:
+        _write(_resolved(record), sys.stdout)
     if run.funnels:
         _write(screen(run.funnels), sys.stderr if run.arguments.json else sys.stdout)
     if run.arguments.json:
@@ -175,6 +177,13 @@ def _end(run: Run, fault: Exception | None) -> int:
     if fault is not None:
         _told(fault, run.arguments)
     return code
+
+
+def _resolved(record: Mapping[str, Any]) -> str:
+    """Return what a dry run worked with: every setting as it was resolved, a section a line, and the input's versions."""
+    sections = json.loads(record[schema.CONFIG])
+    lines = [f"[{name}] {json.dumps(values)}" for name, values in sections.items()]
+    return "\n".join(["settings:", *lines, f"input versions: {record[schema.INPUT_VERSIONS]}"])
 
 
 def _write(text: str, stream: TextIO) -> None:
