@@ -48,9 +48,6 @@ def test_the_run_the_commit_and_the_screen_tell_the_same(root, ended, log, read,
             assert record[name] == told[name], name
     assert (told["status"], told["error"], told["seed"]) == ("done", None, 11)
     assert json.loads(told["input_versions"]) == {"impressions": 0}
-    read_by_people = run_job("prepare_examples", tmp_path, *arguments, "--dry-run").out
-    assert '[sampling] {"strata": ["surface"]' in read_by_people
-    assert 'input versions: {"impressions": 0}' in read_by_people
     assert json.loads(told["output_versions"])["examples"] == commit["version"]
     assert json.loads(told["config"])["sampling"]["strata"] == ["surface"]
     (funnel,) = run["funnel"]
@@ -85,6 +82,9 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(tmp_path, arguments, log, r
     told = json.loads(shown.out)
     assert json.loads(told["output_versions"]) == {}
     assert json.loads(told["input_versions"]) == {"impressions": 0}
+    read_by_people = run_job("prepare_examples", tmp_path, *arguments, "--dry-run").out
+    assert '[sampling] {"strata": ["surface"]' in read_by_people
+    assert 'input versions: {"impressions": 0}' in read_by_people
 
 
 def test_a_failing_job_tells_one_line_and_no_trace_unless_asked(root, ended, arguments, log, tmp_path, run_job, read):
