@@ -5,7 +5,7 @@ import datetime as dt
 from winnow.census import LabelCount, StratumCount
 from winnow.config import Settings
 from winnow.labelling import OUTCOMES, Action
-from winnow.planning import basis_of_all, basis_of_kept, end_at, funnel_of, is_cut, plan_of, quotas_of
+from winnow.planning import basis_of_all, basis_of_kept, end_at, funnel_of, plan_of, quotas_of
 from winnow.sampling import DRAW_STEP, Quota, SamplePlan, SamplingSettings, kept_rows, kept_value, last_draw
 from winnow.splitting import SplittingSettings
 from winnow.weighting import BasisSum
@@ -95,11 +95,6 @@ def test_an_exact_plan_ends_just_behind_the_last_kept_draw():
 def test_a_border_that_was_not_found_is_looked_for_again():
     plan = exact_plan(*COUNTS[:2])
     assert end_at(plan, [found(None, None), found(None, None)]) is None
-
-
-def test_a_quota_is_cut_when_some_of_its_rows_are_kept_and_some_are_not():
-    assert [is_cut(Quota.of(10, kept)) for kept in (0, 1, 9, 10)] == [False, True, True, False]
-    assert not is_cut(Quota.of(0, 0))
 
 
 def test_the_sums_of_weights_come_from_the_census_or_from_what_is_kept():

@@ -37,7 +37,7 @@ from winnow.contracts import (
 from winnow.errors import ContractError
 from winnow.funnel import Funnel
 from winnow.local import local_rows
-from winnow.planning import basis_of_all, basis_of_kept, end_at, funnel_of, is_cut, plan_of, quotas_of
+from winnow.planning import basis_of_all, basis_of_kept, end_at, funnel_of, plan_of, quotas_of
 from winnow.sampling import SamplePlan
 from winnow.weighting import BasisSum
 
@@ -179,8 +179,8 @@ class _Line:
         Where every positive is kept and no sample is exact the census knows all of it, and no row is looked at.
         """
         is_natural = self.settings.splitting.is_natural(self.day)
-        is_exact = self.settings.sampling.exact and not is_natural and any(map(is_cut, quotas_of(plan)))
-        are_positives_cut = any(is_cut(pair.positives) for pairs in plan.quotas.values() for pair in pairs)
+        is_exact = self.settings.sampling.exact and not is_natural and any(quota.is_cut for quota in quotas_of(plan))
+        are_positives_cut = any(pair.positives.is_cut for pairs in plan.quotas.values() for pair in pairs)
         if not is_exact and not (are_positives_cut and self.settings.weighting.balance > 0):
             return plan, {label: basis_of_all(label, counts) for label in plan.quotas}
         labelled = self._valid(self.narrow).transform(self._label()).transform(self._basis()).transform(self._draw())

@@ -61,14 +61,9 @@ def end_at(plan: SamplePlan, rows: Sequence[Mapping[str, Any]]) -> SamplePlan | 
 
 
 def _ended(quota: Quota, last: float | None) -> Quota | None:
-    if not is_cut(quota):
+    if not quota.is_cut:
         return quota
     return None if last is None else quota.at(last + sampling.DRAW_STEP)
-
-
-def is_cut(quota: Quota) -> bool:
-    """Return whether some of the quota's rows are kept and some are not."""
-    return 0.0 < quota.rate < 1.0
 
 
 def quotas_of(plan: SamplePlan) -> Iterator[Quota]:

@@ -182,3 +182,8 @@ def test_the_bracket_is_as_wide_as_the_deviation_of_an_order_statistic():
 def test_settings_that_make_no_sample_are_refused(wrong, said):
     with pytest.raises(SettingsError, match=said):
         SamplingSettings(**wrong)
+
+
+def test_a_quota_is_cut_when_some_of_its_rows_are_kept_and_some_are_not():
+    assert [Quota.of(10, kept).is_cut for kept in (0, 1, 9, 10)] == [False, True, True, False]
+    assert not Quota.of(0, 0).is_cut

@@ -6,7 +6,7 @@ and all labels share one draw, so that their samples overlap as far as they can.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -63,7 +63,13 @@ def sample(plan: SamplePlan) -> Step:
 
     def step(rows: DataFrame) -> DataFrame:
         # One comparison with the largest threshold drops nearly all rows, before the join that knows the row's own.
-        candidates = rows.where(reduce(or_, (_may_be_kept(label, quotas) for label, quotas in plan.quotas.items())))
+        candidates = rows.where(
+            _any_below(
+                (label, label_class, [_of(quota, label_class).threshold for quota in quotas])
+                for label, quotas in plan.quotas.items()
+                for label_class, _ in _CLASSES
+            )
+        )
         limits = {
             _limit(label, name, what): [getattr(_of(quota, label_class), what) for quota in quotas]
             for label, quotas in plan.quotas.items()
@@ -99,10 +105,12 @@ def borders(plan: SamplePlan, value: str, sigmas: float) -> Step:
         columns: dict[str, list[float]] = {}
         sums: list[Column] = []
         found: list[Column] = []
+        highs: list[tuple[str, int, Sequence[float]]] = []
         for label, quotas in plan.quotas.items():
             for label_class, name in _CLASSES:
                 low, high, target = (_limit(label, name, what) for what in ("low", "high", "target"))
-                brackets = [_of(quota, label_class).bracket(sigmas) for quota in quotas]
+                brackets = [_bracket(_of(quota, label_class), label_class, sigmas) for quota in quotas]
+                highs.append((label, label_class, [high_draw for _, high_draw in brackets]))
                 columns[low], columns[high] = [pair[0] for pair in brackets], [pair[1] for pair in brackets]
                 columns[target] = [_of(quota, label_class).target for quota in quotas]
                 mine = F.col(schema.label_column(label)) == label_class
@@ -123,7 +131,9 @@ def borders(plan: SamplePlan, value: str, sigmas: float) -> Step:
                     sums.append(F.coalesce(F.sum(F.when(is_below, F.col(value))), F.lit(0)).alias(value_below))
                     found += _kept(label, F.col(below), F.col(value_below), F.col(near), last)
         keys = [F.col(name).alias(key) for name, key in zip(plan.strata, stratum_columns(plan), strict=True)]
-        grouped = _join_by_stratum(rows, plan, columns).groupBy(*keys).agg(*sums)
+        # Gathering draws is slow row by row: the rows beyond every bracket, nearly all, are dropped before.
+        near_or_below = rows.where(_any_below(highs))
+        grouped = _join_by_stratum(near_or_below, plan, columns).groupBy(*keys).agg(*sums)
         return grouped.select(*stratum_columns(plan), *found)
 
     return step
@@ -158,11 +168,12 @@ def kept_value(label: str) -> str:
     return _limit(label, "positive", "kept_value")
 
 
-def _may_be_kept(label: str, quotas: Sequence[Quotas]) -> Column:
-    conditions = []
-    for label_class, _ in _CLASSES:
-        largest = max((_of(quota, label_class).threshold for quota in quotas), default=0.0)
-        conditions.append((F.col(schema.label_column(label)) == label_class) & (F.col(DRAW) < largest))
+def _any_below(limits: Iterable[tuple[str, int, Sequence[float]]]) -> Column:
+    """Return whether a row's draw is below the largest of the limits of any label for the class that the row has."""
+    conditions = (
+        (F.col(schema.label_column(label)) == label_class) & (F.col(DRAW) < max(draws, default=0.0))
+        for label, label_class, draws in limits
+    )
     return F.coalesce(reduce(or_, conditions), F.lit(False))
 
 
@@ -178,6 +189,11 @@ def _join_by_stratum(rows: DataFrame, plan: SamplePlan, columns: Mapping[str, Se
     table = local_rows(rows.sparkSession, records, ", ".join(fields))
     same = [F.col(name).eqNullSafe(F.col(key)) for name, key in zip(plan.strata, keys, strict=True)]
     return rows.join(F.broadcast(table), on=same, how="inner").drop(*keys)
+
+
+def _bracket(quota: Quota, label_class: int, sigmas: float) -> tuple[float, float]:
+    """Return the draws to look between; of negatives that are all kept, or none, nothing is asked."""
+    return quota.bracket(sigmas) if quota.is_cut or label_class == 1 else (0.0, 0.0)
 
 
 def _kept(label: str, below: Column, value_below: Column, near: Column, last: Column) -> list[Column]:

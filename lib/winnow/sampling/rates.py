@@ -63,6 +63,11 @@ class Quota:
         rate = min(1.0, target / available) if available else 0.0
         return cls(available, float(min(target, available)), rate, rate)
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether some of the rows are kept and some are not."""
+        return 0.0 < self.rate < 1.0
+
     def at(self, threshold: float) -> Quota:
         """Return the quota with the draw that an exact sample ends at."""
         return replace(self, threshold=threshold)
@@ -72,7 +77,7 @@ class Quota:
 
         The k-th smallest of n uniform draws has mean k / (n + 1) and a standard deviation below sqrt(rate (1 - rate) / n).
         """
-        if not 0.0 < self.rate < 1.0:
+        if not self.is_cut:
             return self.rate, self.rate
         width = sigmas * math.sqrt(self.rate * (1 - self.rate) / self.available) + 2 * sigmas / self.available
         return max(0.0, self.rate - width), min(1.0, self.rate + width)
