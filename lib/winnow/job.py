@@ -89,13 +89,22 @@ def start_session(name: str) -> SparkSession:
         if not _LOCAL_CONF.exists():
             raise SettingsError(f"spark: expected spark-submit, or the settings of a local session at {_LOCAL_CONF}")
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-        for line in _LOCAL_CONF.read_text(encoding="utf-8").splitlines():
-            if line.strip() and not line.startswith("#"):
-                key, value = line.split(maxsplit=1)
-                builder = builder.config(key, value.strip())
-        builder = builder.config("spark.ui.showConsoleProgress", str(sys.stderr.isatty()).lower())
+        for key, value in _local_settings().items():
+            builder = builder.config(key, value)
     spark: SparkSession = builder.getOrCreate()
     return spark
+
+
+def _local_settings() -> dict[str, str]:
+    """Return what conf/spark-local.conf says, and what depends on where this checkout is and who is looking."""
+    lines = _LOCAL_CONF.read_text(encoding="utf-8").splitlines()
+    pairs = (line.split(maxsplit=1) for line in lines if line.strip() and not line.startswith("#"))
+    settings = {key: value.strip() for key, value in pairs}
+    java_options = "spark.driver.extraJavaOptions"
+    log = f"-Dlog4j2.configurationFile={_LOCAL_CONF.with_name('log4j2.properties').as_uri()}"
+    settings[java_options] = f"{settings.get(java_options, '')} {log}".strip()
+    settings["spark.ui.showConsoleProgress"] = str(sys.stderr.isatty()).lower()
+    return settings
 
 
 def _leave_out_traces(spark: SparkSession) -> None:
