@@ -39,8 +39,8 @@ _CONFLICTS = (
     conflicts.MetadataChangedException,
     conflicts.ProtocolChangedException,
 )
-#: Looks at a table that another run is making, each after twice the time of the last one (0.2 s to 3.2 s).
-_LOOKS = 5
+#: Tries to make a table that another run may be making, each after twice the time of the last one (0.2 s to 6.4 s).
+_LOOKS = 7
 
 
 class Tables:
@@ -222,18 +222,18 @@ class Tables:
 
     def _ensure(self, table: schema.Table, rows: DataFrame) -> None:
         """Make the table when it is not there; two runs may try at once, and one of them does it."""
-        if self.exists(table):
-            return
-        try:
-            self._create(table, rows)
-        except Exception:
-            # The other run's folder is there some time before its first commit, and until then this is no table.
-            for look in range(_LOOKS):
-                if self.exists(table):
-                    return
+        for look in range(_LOOKS):
+            if self.exists(table):
+                return
+            try:
+                self._create(table, rows)
+                return
+            except Exception:
+                # The other run's folder is there some time before its first commit, and until then it is no table. To
+                # look is not enough: Delta remembers that there was none until it is asked to make it again.
+                if look == _LOOKS - 1:
+                    raise
                 time.sleep(0.2 * 2**look)
-            if not self.exists(table):
-                raise
 
     def _create(self, table: schema.Table, rows: DataFrame) -> None:
         place, properties = self.location(table), _properties(table, rows)
