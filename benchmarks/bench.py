@@ -26,6 +26,7 @@ from measure import Cost, measure
 HOUSE = Path(__file__).resolve().parents[1]
 WORK = HOUSE / "build" / "bench"
 RESULTS = HOUSE / "benchmarks" / "results"
+RECORD = RESULTS / "prepare_examples.json"
 DAY = "2026-01-05"
 #: Bytes on disk for a row: the log, and the examples of every contender.
 BYTES_PER_ROW = 120
@@ -117,9 +118,9 @@ def main() -> None:
                 print(f"{rows:>11,} rows, run {run + 1}, {contender.name}: {cost.cpu_s:.1f} CPU s", flush=True)
                 if run == arguments.runs - 1:
                     results.append(result_of(contender, rows, costs[contender.name], out))
-    table = table_of(results)
-    print(table)
-    store(table, results)
+    results = with_known(results)
+    print(table_of(results))
+    store(results)
 
 
 def make_log(rows: int) -> Path:
@@ -158,15 +159,15 @@ def result_of(contender: Contender, rows: int, costs: list[Cost], out: Path) -> 
 def table_of(results: list[Result]) -> str:
     """Return the results as a Markdown table, with the slope between the sizes."""
     lines = [
-        "| contender | rows in | CPU s | CPU s a million more rows | wall s | rows/s | peak GB | rows out | files | MB out |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| contender | rows in | runs | CPU s | CPU s a million more rows | wall s | rows/s | peak GB | rows out | files | MB out |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     before: dict[str, Result] = {}
     for result in results:
         smaller = before.get(result.contender)
         slope = "" if smaller is None else f"{(result.cpu_s - smaller.cpu_s) / (result.rows - smaller.rows) * 1e6:.2f}"
         lines.append(
-            f"| {result.contender} | {result.rows:,} | {result.cpu_s:.1f} | {slope} | {result.wall_s:.1f} | "
+            f"| {result.contender} | {result.rows:,} | {result.runs} | {result.cpu_s:.1f} | {slope} | {result.wall_s:.1f} | "
             f"{result.rows_per_s:,.0f} | {result.peak_gb:.1f} | {result.output_rows:,} | {result.files} | "
             f"{result.output_mb:.0f} |"
         )
@@ -174,7 +175,18 @@ def table_of(results: list[Result]) -> str:
     return "\n".join(lines)
 
 
-def store(table: str, results: list[Result]) -> None:
+def with_known(results: list[Result]) -> list[Result]:
+    """Return the results with those of former runs beside them, of contenders and sizes that were not run again."""
+    if not RECORD.exists():
+        return results
+    names = {contender.name for contender in CONTENDERS}
+    known = [Result(**result) for result in json.loads(RECORD.read_text(encoding="utf-8"))["results"]]
+    merged = {(result.rows, result.contender): result for result in known if result.contender in names}
+    merged |= {(result.rows, result.contender): result for result in results}
+    return [merged[key] for key in sorted(merged)]
+
+
+def store(results: list[Result]) -> None:
     """Write the table and the numbers, with what they were measured on."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     java = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False).stderr.splitlines()[0]
@@ -186,9 +198,10 @@ def store(table: str, results: list[Result]) -> None:
     }
     RESULTS.mkdir(exist_ok=True)
     about = ", ".join(f"{key}: {value}" for key, value in machine.items())
-    (RESULTS / "prepare_examples.md").write_text(f"# The main job\n\nMedians; {about}\n\n{table}\n", encoding="utf-8")
+    page = f"# The main job\n\nMedians; {about}\n\n{table_of(results)}\n"
+    RECORD.with_suffix(".md").write_text(page, encoding="utf-8")
     record = {**machine, "results": [asdict(result) for result in results]}
-    (RESULTS / "prepare_examples.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    RECORD.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
