@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from winnow.errors import SettingsError
@@ -22,6 +22,7 @@ SETTINGS = st.builds(
 
 
 @given(st.lists(st.tuples(ROWS, st.floats(0, 1e6)), min_size=1, max_size=12), st.floats(0, 1e10))
+@example([(1, 2.2250738585e-313)], 0.5)  # a share so small that total / share is infinite
 def test_the_parts_sum_to_the_total_or_to_all_that_there_is(strata, total):
     available, shares = zip(*strata, strict=True)
     parts = allocate(available, total, shares)

@@ -145,11 +145,12 @@ def allocate(available: Sequence[int], total: float, shares: Sequence[float]) ->
     for weights in (shares, available):
         open_strata = [i for i, there in enumerate(available) if weights[i] > 0 and parts[i] < there]
         while open_strata and left > 0:
-            per_share = left / sum(weights[i] for i in open_strata)
-            full = [i for i in open_strata if parts[i] + per_share * weights[i] >= available[i]]
+            total_share = math.fsum(weights[i] for i in open_strata)
+            wanted = {i: left * (weights[i] / total_share) for i in open_strata}
+            full = [i for i in open_strata if parts[i] + wanted[i] >= available[i]]
             if not full:
                 for i in open_strata:
-                    parts[i] += per_share * weights[i]
+                    parts[i] += wanted[i]
                 return parts
             for i in full:
                 left -= available[i] - parts[i]
