@@ -50,7 +50,7 @@ class ContractSettings:
 def micros(seconds: Column) -> Column:
     """Return a time as a whole number of microseconds, still a double.
 
-    Times are compared and summed in whole units: 0.8 * 24.735 s is not 19.788 s in binary fractions, so an exact
+    Times are compared and summed in whole units: 0.8 * 13.9 s is not 11.12 s in binary fractions, so an exact
     80 % would be lost by the comparison of seconds, and sums of fractions differ with the order of the rows.
     """
     return F.rint(seconds * 1e6)

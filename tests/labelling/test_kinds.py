@@ -81,6 +81,7 @@ def labelled(spark, rows, labels, **settings):
 
 ODD = [
     ((24 * 60.0, 30 * 60.0), POSITIVE),
+    ((11.12, 13.9), POSITIVE),  # of the real log: 0.8 * 13.9 is 11.120000000000001
     ((24.735 * 0.8, 24.735), POSITIVE),
     ((19.788, 24.735), POSITIVE),
     ((2.4735, 24.735), NEGATIVE),
