@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from winnow import schema
-from winnow.contracts import Step, micros, named
+from winnow.contracts import Step, json_of, micros, named
 from winnow.errors import ContractError
 
 _KEY = "key_{}"
@@ -104,9 +104,8 @@ def count_strata(
             sums += [_sum_where(has[place], _ROWS, _count(label, outcome)) for place, outcome in enumerate(outcomes)]
             sums += [_sum_where(has[0], _BASIS, _basis(label)), _sum_where(has[0], _WATCH, _watch(label))]
         names = [F.col(_KEY.format(place)).alias(name) for place, name in enumerate(strata)]
-        text = F.to_json(F.struct(*names), {"ignoreNullFields": "false"}) if names else F.lit("{}")
         by_stratum = counted.groupBy(*(_KEY.format(place) for place in range(len(strata))))
-        return by_stratum.agg(*sums).withColumn(_STRATUM, text)
+        return by_stratum.agg(*sums).withColumn(_STRATUM, stratum_text(names))
 
     return step
 
@@ -139,6 +138,11 @@ def read_census(
         for row in rows
     ]
     return tuple(sorted(counts, key=lambda count: count.stratum))
+
+
+def stratum_text(strata: Sequence[Column | str]) -> Column:
+    """Return the stratum's values as a JSON object, by which the ledger knows it; {} where all rows are one."""
+    return json_of(*strata) if strata else F.lit("{}")
 
 
 def _sum_where(condition: Column, name: str, alias: str) -> Column:

@@ -61,6 +61,11 @@ def named(name: str) -> Column:
     return F.col(f"`{name.replace('`', '``')}`")
 
 
+def json_of(*columns: Column | str) -> Column:
+    """Return the columns as the text of one JSON object, nulls told."""
+    return F.to_json(F.struct(*columns), {"ignoreNullFields": "false"})
+
+
 def conform(
     table: schema.Table,
     *,

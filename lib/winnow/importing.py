@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from winnow import schema
-from winnow.contracts import Step, named
+from winnow.contracts import Step, json_of, named
 from winnow.errors import ContractError, SettingsError
 from winnow.settings import build, check, check_columns, nearest
 
@@ -138,7 +138,7 @@ def map_columns(settings: ImportingSettings) -> Step:
             *made,
             *(map(named, others) if settings.others == "keep" else []),
             F.array_compact(F.array(F.lit(None).cast("string"), *faults)).alias(CAST_FAULTS),
-            F.to_json(F.struct("*"), {"ignoreNullFields": "false"}).alias(SOURCE_ROW),
+            json_of("*").alias(SOURCE_ROW),
         )
 
     return step

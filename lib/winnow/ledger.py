@@ -10,13 +10,14 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from winnow import labelling, schema
-from winnow.census import LabelCount, StratumCount
+from winnow.census import LabelCount, StratumCount, stratum_text
 from winnow.config import Settings
-from winnow.contracts import Step
+from winnow.contracts import HELPER, Step
 from winnow.guards import DayRates, LabelDay, PastDay
 from winnow.sampling import Quota, Quotas, SamplePlan
 from winnow.weighting import BasisSum
 
+_OF_LABELS = f"{HELPER}of_labels"
 _KNOWN, _NEW, _VANISHED = "known", "new", "vanished"
 
 
@@ -53,23 +54,18 @@ def count_kept(strata: Sequence[str], labels: Sequence[str]) -> Step:
     """Return the step from stored examples to one row a stratum and label: stratum, label, kept_positives, kept_negatives."""
 
     def step(examples: DataFrame) -> DataFrame:
-        text = F.to_json(F.struct(*strata), {"ignoreNullFields": "false"}) if strata else F.lit("{}")
-        counts = F.explode(
-            F.array(
-                *(
-                    F.struct(F.lit(label).alias(schema.LABEL), F.col(schema.label_column(label)).alias("class"))
-                    for label in labels
-                )
+        kept = [
+            F.struct(
+                F.lit(label).alias(schema.LABEL),
+                F.count_if(F.col(schema.label_column(label)) == 1).alias(schema.KEPT_POSITIVES),
+                F.count_if(F.col(schema.label_column(label)) == 0).alias(schema.KEPT_NEGATIVES),
             )
-        ).alias("one")
-        return (
-            examples.select(text.alias(schema.STRATUM), counts)
-            .groupBy(schema.STRATUM, f"one.{schema.LABEL}")
-            .agg(
-                F.count_if(F.col("one.class") == 1).alias(schema.KEPT_POSITIVES),
-                F.count_if(F.col("one.class") == 0).alias(schema.KEPT_NEGATIVES),
-            )
-        )
+            for label in labels
+        ]
+        # Texts are made of strata, not of rows.
+        by_stratum = examples.groupBy(*strata).agg(F.array(*kept).alias(_OF_LABELS))
+        told = by_stratum.select(stratum_text(strata).alias(schema.STRATUM), F.explode(_OF_LABELS).alias(_OF_LABELS))
+        return told.select(schema.STRATUM, f"{_OF_LABELS}.*")
 
     return step
 

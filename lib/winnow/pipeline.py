@@ -31,6 +31,7 @@ from winnow.contracts import (
     flag_heavy_users,
     heavy_users,
     is_refused,
+    json_of,
     named,
     refusals,
 )
@@ -212,11 +213,10 @@ class _Line:
     def quarantine(self) -> DataFrame:
         """Return the refused rows, whole, with every reason; not yet read."""
         settled = self._settled(self.wide).where(is_refused(self.settings.contracts))
-        whole_row = F.struct(*map(named, self.rows.columns))
         return settled.select(
             schema.EVENT_DATE,
             all_refusals(self.settings.contracts).alias(schema.REASONS),
-            F.to_json(whole_row, {"ignoreNullFields": "false"}).alias(schema.ROW),
+            json_of(*map(named, self.rows.columns)).alias(schema.ROW),
         )
 
     def _settled(self, columns: Sequence[str]) -> DataFrame:

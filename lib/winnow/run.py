@@ -18,6 +18,7 @@ import winnow
 from winnow import schema
 from winnow.config import Settings
 from winnow.funnel import Funnel
+from winnow.guards import Finding, stop_if_blocked
 from winnow.tables import Tables
 
 _LOG = logging.getLogger("winnow")
@@ -58,6 +59,13 @@ class Run:
         """Tell what looks odd, on screen and in the run's record; the exit code stays."""
         _LOG.warning(message)
         self.warnings.append(message)
+
+    def heed(self, findings: Sequence[Finding]) -> None:
+        """Warn of what the guards found odd; raise GuardError where they found what must not be published."""
+        for finding in findings:
+            if finding.severity == "warn":
+                self.warn(f"{finding.message} ({finding.rule})")
+        stop_if_blocked(findings)
 
     def tell(self, funnel: Funnel) -> None:
         """Keep the funnel of a day, in place of one that knew less."""

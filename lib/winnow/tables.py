@@ -11,7 +11,7 @@ from typing import Any
 from delta import exceptions as conflicts
 from delta.tables import DeltaTable
 from pyspark.errors import AnalysisException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -133,11 +133,7 @@ class Tables:
         if self._has_new_columns(table, rows):
             writer = writer.option("mergeSchema", "true")
         try:
-            place = self.location(table)
-            if _is_path(place):
-                writer.save(place)
-            else:
-                writer.saveAsTable(place)
+            self._save(writer, table)
         except _CONFLICTS as fault:
             raise ConcurrentRunError(
                 f"{table}: another run changed the same rows ({_predicate(where) or 'all'}) at the same time, and won. Its result "
@@ -149,12 +145,7 @@ class Tables:
     def append(self, table: schema.Table, rows: DataFrame) -> None:
         """Add rows to a table that only grows; appends do not disturb each other."""
         self._ensure(table, rows)
-        writer = rows.write.format("delta").mode("append")
-        place = self.location(table)
-        if _is_path(place):
-            writer.save(place)
-        else:
-            writer.saveAsTable(place)
+        self._save(rows.write.format("delta").mode("append"), table)
 
     def local(self, table: schema.Table, records: Sequence[Mapping[str, Any]]) -> DataFrame:
         """Return rows made of the driver's own values, with the columns of the table."""
@@ -211,6 +202,13 @@ class Tables:
             self.spark.sparkContext.setJobDescription(text)
         except Exception:  # a session over Connect has no context to tell
             return
+
+    def _save(self, writer: DataFrameWriter, table: schema.Table) -> None:
+        place = self.location(table)
+        if _is_path(place):
+            writer.save(place)
+        else:
+            writer.saveAsTable(place)
 
     def _version(self, table: schema.Table) -> int:
         place = self.location(table)

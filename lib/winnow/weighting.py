@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from winnow import schema
 from winnow.contracts import HELPER, Step
+from winnow.errors import ContractError
 from winnow.settings import check_between
 
 #: Helper column: the weight basis g(T) in whole units of ``WeightingSettings.units``; never stored.
@@ -63,15 +64,19 @@ def watch_basis(settings: WeightingSettings, sessions: DataFrame | None = None) 
     """Return the step that adds BASIS (bigint): g(T) of T = min(watch_s, cap_s) seconds, 0 where nothing was played.
 
     Rows in: valid impressions. ``sessions``: what ``session_watch`` made of all impressions of the day, for the basis
-    ``session_share``; an impression without a session is a session of its own.
+    ``session_share``; an impression without a session is a session of its own. Raises ContractError without it.
     """
 
     def step(rows: DataFrame) -> DataFrame:
         watched = _capped(settings)
         if settings.basis == "log_watch_time":
             return rows.withColumn(BASIS, _whole(F.log1p(watched) * settings.units))
-        if settings.basis == "watch_time" or sessions is None:
+        if settings.basis == "watch_time":
             return rows.withColumn(BASIS, _whole(watched * settings.units))
+        if sessions is None:
+            raise ContractError(
+                "weighting.basis: session_share needs what session_watch made of the day, found nothing"
+            )
         share = F.coalesce(watched * 1e6 / F.nullif(F.col(_SESSION_WATCH), F.lit(0)), F.lit(0.0))
         alone = F.when(watched > 0, F.lit(1.0)).otherwise(F.lit(0.0))
         mine = F.when(F.col(schema.SESSION_ID).isNull(), alone).otherwise(share)

@@ -115,10 +115,7 @@ def _inspect(run: Run, prepared: Prepared) -> dict[str, set[str]]:
             known.setdefault(row[schema.LABEL], set()).add(row[schema.STRATUM])
     labels = ledger.label_days(prepared.strata, prepared.plan, known)
     findings = guards.inspect(prepared.funnel, labels, history, run.settings.guards)
-    for finding in findings:
-        if finding.severity == "warn":
-            run.warn(f"{finding.message} ({finding.rule})")
-    guards.stop_if_blocked(findings)
+    run.heed(findings)
     return known
 
 

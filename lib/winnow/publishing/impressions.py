@@ -84,10 +84,7 @@ def _inspect(run: Run, funnels: Sequence[Funnel]) -> None:
         day: dt.date = funnel.day  # type: ignore[assignment]
         history = [guards.PastDay(past, rows) for past, rows in stored.items() if day - back <= past < day]
         findings += guards.inspect(funnel, {}, history, run.settings.guards)
-    for finding in findings:
-        if finding.severity == "warn":
-            run.warn(f"{finding.message} ({finding.rule})")
-    guards.stop_if_blocked(findings)
+    run.heed(findings)
 
 
 def _stored_rows(run: Run) -> dict[dt.date, int]:
