@@ -1,0 +1,87 @@
+"""An engine, as tables.py sees it: Delta's tables and a few facts, told alike by all."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import types as T
+
+from winnow import schema
+from winnow.slices import Slice
+
+#: A setting that Spark always has and Sail never: by it a session over Connect is told apart.
+_OF_SPARK = "spark.master"
+
+
+class Engine(Protocol):
+    """What an engine does with Delta tables; a place is a path (with a slash) or catalog.schema.table."""
+
+    #: Kinds of foreign files that the engine reads, faulty lines told.
+    reads: frozenset[str]
+
+    def exists(self, place: str) -> bool:
+        """Return whether there is a Delta table."""
+
+    def version(self, place: str) -> int:
+        """Return the newest version of a table that is there."""
+
+    def create(self, place: str, table: schema.Table, rows: DataFrame) -> None:
+        """Make an empty table for such rows; nothing happens where it is there already."""
+
+    def replace(self, place: str, rows: DataFrame, where: Slice, record: str, new_columns: list[str]) -> int:
+        """Replace the slice by the rows in one commit that carries the record, and return its version.
+
+        ``new_columns``: what the rows have and the table has not yet. Columns that only the table has become null.
+        Raises ConcurrentRunError, naming nothing but why, when the slice was changed meanwhile.
+        """
+
+    def append(self, place: str, rows: DataFrame) -> None:
+        """Add rows; appends do not disturb each other."""
+
+    def parallelism(self) -> int:
+        """Return the number of tasks that can run at once."""
+
+    def describe(self, text: str) -> None:
+        """Name the work that comes next, where the engine shows it."""
+
+
+def engine_of(spark: SparkSession) -> Engine:
+    """Return the engine of the session."""
+    # Each engine's packages are loaded only where it is the one.
+    if spark.conf.get(_OF_SPARK, None) is None:
+        from winnow.engines.sail import SailEngine
+
+        return SailEngine(spark)
+    from winnow.engines.spark import SparkEngine
+
+    return SparkEngine(spark)
+
+
+def is_path(place: str) -> bool:
+    """Return whether the place is a path, not a name in a catalog."""
+    return "/" in place
+
+
+def nullable(kind: T.StructType) -> T.StructType:
+    """Return the columns, all of which may be null, as may what is in arrays.
+
+    That a first log had no null in one is no promise of the next; and Sail writes no other arrays.
+    """
+    kinds = {
+        field.name: T.ArrayType(field.dataType.elementType)
+        if isinstance(field.dataType, T.ArrayType)
+        else field.dataType
+        for field in kind
+    }
+    return T.StructType([T.StructField(name, of, nullable=True) for name, of in kinds.items()])
+
+
+def properties(table: schema.Table, rows: DataFrame) -> dict[str, str]:
+    """Return the table's properties: statistics and dictionaries cost time on columns that no reader filters by."""
+    filtered_by = [name for name in table.filtered_by if name in rows.columns and name not in table.partition]
+    found = {"delta.dataSkippingStatsColumns": ",".join(filtered_by)}
+    for name in table.high_cardinality:
+        if name in rows.columns:
+            found[f"parquet.enable.dictionary#{name}"] = "false"
+    return {name: value for name, value in found.items() if value}

@@ -1,0 +1,84 @@
+"""Sessions: the one that there is, or that spark-submit describes; else one of the engine that the settings name."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import warnings
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from winnow.engines.settings import EngineSettings
+from winnow.errors import SettingsError
+
+_LOCAL_CONF = Path(__file__).resolve().parents[3] / "conf" / "spark-local.conf"
+
+
+def start_session(name: str, settings: EngineSettings) -> SparkSession:
+    """Return the session that there is, or that spark-submit describes; else one of the engine that is asked for.
+
+    ``name``: what the session is called where it is shown.
+
+    Raises SettingsError where the engine cannot be had: another one is there already, or its packages are missing.
+    """
+    active = SparkSession.getActiveSession()
+    if active is not None or "PYSPARK_GATEWAY_PORT" in os.environ or "SPARK_REMOTE" in os.environ:
+        if settings.name != "spark":
+            raise SettingsError(
+                f'engine.name: expected the session that is there or that spark-submit describes, found "{settings.name}". '
+                "Start the job by python alone, or leave the engine out."
+            )
+        session: SparkSession = active or SparkSession.builder.appName(name).getOrCreate()
+        return session
+    if settings.name == "spark":
+        return _local_spark(name)
+    # Told on each client for a window over a small table, and by no session without Connect.
+    warnings.filterwarnings("ignore", message="WARN WindowExpression: No Partition Defined")
+    try:
+        address = _start_sail() if settings.name == "sail" else settings.remote
+        remote: SparkSession = SparkSession.builder.remote(str(address)).appName(name).getOrCreate()
+    except ImportError as missing:
+        raise SettingsError(
+            f'engine.name: expected the packages of "{settings.name}", found: {str(missing).splitlines()[0]}. '
+            f'Install winnow[{settings.name}], or take engine.name = "spark".'
+        ) from missing
+    return remote
+
+
+def _local_spark(name: str) -> SparkSession:
+    if not _LOCAL_CONF.exists():
+        raise SettingsError(f"spark: expected spark-submit, or the settings of a local session at {_LOCAL_CONF}")
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    builder = SparkSession.builder.appName(name)
+    for key, value in _local_settings().items():
+        builder = builder.config(key, value)
+    session: SparkSession = builder.getOrCreate()
+    return session
+
+
+def _local_settings() -> dict[str, str]:
+    """Return what conf/spark-local.conf says, and what depends on where this checkout is and who is looking."""
+    lines = _LOCAL_CONF.read_text(encoding="utf-8").splitlines()
+    pairs = (line.split(maxsplit=1) for line in lines if line.strip() and not line.startswith("#"))
+    settings = {key: value.strip() for key, value in pairs}
+    java_options = "spark.driver.extraJavaOptions"
+    log = f"-Dlog4j2.configurationFile={_LOCAL_CONF.with_name('log4j2.properties').as_uri()}"
+    settings[java_options] = f"{settings.get(java_options, '')} {log}".strip()
+    settings["spark.ui.showConsoleProgress"] = str(sys.stderr.isatty()).lower()
+    return settings
+
+
+def _start_sail() -> str:
+    """Start Sail in this process, for as long as it lives, and return its address."""
+    # Read when Sail's library is loaded: a line for each start and stop is not what a job has to say.
+    os.environ.setdefault("RUST_LOG", "off")
+    from pysail.spark import SparkConnectServer  # an extra: only who asks for Sail needs it
+
+    server = SparkConnectServer()
+    server.start(background=True)
+    atexit.register(server.stop)
+    assert server.listening_address is not None
+    host, port = server.listening_address
+    return f"sc://{host}:{port}"

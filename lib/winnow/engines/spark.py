@@ -1,0 +1,135 @@
+"""Spark, in this process or at the other end of Spark Connect."""
+
+from __future__ import annotations
+
+import re
+
+from pyspark.errors import AnalysisException, PySparkException
+from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.utils import is_remote
+
+from winnow import schema
+from winnow.engines.engine import is_path, nullable, properties
+from winnow.errors import ConcurrentRunError, JobError
+from winnow.slices import Slice, predicate
+
+_LAST_VERSION = "spark.databricks.delta.lastCommitVersionInSession"
+#: How Spark and Delta say that there is no table, or not yet.
+_NO_TABLE = {
+    "PATH_NOT_FOUND",
+    "DELTA_TABLE_NOT_FOUND",
+    "DELTA_MISSING_DELTA_TABLE",
+    "DELTA_PATH_DOES_NOT_EXIST",
+    "DELTA_SCHEMA_NOT_SET",
+    "TABLE_OR_VIEW_NOT_FOUND",
+}
+#: How Delta says that another commit came first. Its exceptions have no common base, and over Connect no class at all.
+_LOST_RACE = re.compile(r"\[(DELTA_CONCURRENT_\w+|DELTA_METADATA_CHANGED|DELTA_PROTOCOL_CHANGED)")
+
+
+class SparkEngine:
+    """Spark."""
+
+    reads = frozenset({"delta", "parquet", "csv", "json"})
+
+    def __init__(self, spark: SparkSession) -> None:
+        """Keep the session."""
+        self._spark = spark
+
+    def exists(self, place: str) -> bool:
+        """Return whether there is a Delta table."""
+        if not is_path(place):
+            return self._spark.catalog.tableExists(place)
+        try:
+            _ = self._spark.read.format("delta").load(place).schema
+        except AnalysisException as fault:
+            if (fault.getCondition() or "").partition(".")[0] in _NO_TABLE:
+                return False
+            raise
+        return True
+
+    def version(self, place: str) -> int:
+        """Return the newest version of a table that is there."""
+        newest = self._spark.sql(f"DESCRIBE HISTORY {_quoted(place)} LIMIT 1").select("version").head()
+        if newest is None:
+            raise JobError(f"expected a history at {place}, found none")
+        return int(newest[0])
+
+    def create(self, place: str, table: schema.Table, rows: DataFrame) -> None:
+        """Make an empty table for such rows; nothing happens where it is there already."""
+        if is_path(place) and not is_remote():
+            self._create_at(place, table, rows)
+            return
+        writer = rows.where(F.lit(False)).writeTo(_quoted(place)).using("delta")
+        for name, value in {**properties(table, rows), "comment": table.doc}.items():
+            writer = writer.tableProperty(name, value)
+        if table.partition:
+            writer = writer.partitionedBy(*map(F.col, table.partition))
+        try:
+            writer.create()
+        except AnalysisException as fault:
+            if fault.getCondition() != "TABLE_OR_VIEW_ALREADY_EXISTS":
+                raise
+
+    def replace(self, place: str, rows: DataFrame, where: Slice, record: str, new_columns: list[str]) -> int:
+        """Replace the slice by the rows in one commit that carries the record, and return its version."""
+        writer = rows.write.format("delta").mode("overwrite").option("userMetadata", record)
+        if where:
+            writer = writer.option("replaceWhere", predicate(where))
+        if new_columns:
+            writer = writer.option("mergeSchema", "true")
+        try:
+            _save(writer, place)
+        except Exception as fault:  # of a class of its own, of Py4J's or of Connect's, as the session is
+            lost = _LOST_RACE.search(str(fault))
+            if lost is None:
+                raise
+            raise ConcurrentRunError(lost[1]) from fault
+        return int(self._spark.conf.get(_LAST_VERSION) or -1)
+
+    def _create_at(self, place: str, table: schema.Table, rows: DataFrame) -> None:
+        """Make a table at a path by Delta's own builder: of runs that try at once, one does it and no other is disturbed.
+
+        The builder knows no names of three parts, and over Connect it asks for a plugin of the server.
+        """
+        from delta.tables import DeltaTable  # over Connect it need not be there
+
+        builder = DeltaTable.createIfNotExists(self._spark).location(place).addColumns(nullable(rows.schema))
+        builder = builder.partitionedBy(*map(str, table.partition)).comment(table.doc)
+        for name, value in properties(table, rows).items():
+            builder = builder.property(name, value)
+        builder.execute()
+
+    def append(self, place: str, rows: DataFrame) -> None:
+        """Add rows; appends do not disturb each other."""
+        _save(rows.write.format("delta").mode("append"), place)
+
+    def parallelism(self) -> int:
+        """Return the number of tasks that can run at once."""
+        try:
+            return max(1, self._spark.sparkContext.defaultParallelism)
+        except (
+            PySparkException
+        ):  # a session over Connect has no context to ask: a range is cut as wide as the cluster is
+            return self._spark.range(10_000).select(F.spark_partition_id()).distinct().count()
+
+    def describe(self, text: str) -> None:
+        """Name the work that comes next in the Spark UI."""
+        try:
+            self._spark.sparkContext.setJobDescription(text)
+        except PySparkException:  # a session over Connect has no context to tell
+            return
+
+
+def _save(writer: DataFrameWriter, place: str) -> None:
+    if is_path(place):
+        writer.save(place)
+    else:
+        writer.saveAsTable(place)
+
+
+def _quoted(place: str) -> str:
+    """Return the place as SQL names it; whatever stands in a name, it ends no quote."""
+    parts = ["delta", place] if is_path(place) else place.split(".")
+    return ".".join(f"`{part.replace('`', '``')}`" for part in parts)
