@@ -9,6 +9,9 @@ from setuptools import find_packages, setup
 source = (Path(__file__).parent / "lib" / "winnow" / "__init__.py").read_text()
 version = re.search(r'__version__ = "(.+)"', source)[1]
 
+CONNECT = ["grpcio>=1.76", "grpcio-status>=1.76", "googleapis-common-protos>=1.71", "zstandard>=0.25"]
+SAIL = ["pysail>=0.7.2,<0.8", "deltalake>=1.6,<2"]
+
 setup(
     name="winnow",
     version=version,
@@ -33,13 +36,19 @@ setup(
         "xgb": ["xgboost-cpu>=3.2,<4", "scikit-learn>=1.9,<2"],  # plain xgboost pulls a GPU package
         "deep": ["torch>=2.5", "onnx>=1.17", "onnxruntime>=1.20"],
         "report": ["matplotlib>=3.11,<4", "jinja2>=3.1,<4"],
-        "sail": ["pysail>=0.7.2,<0.8"],
+        # What pyspark's client of Spark Connect needs.
+        "connect": CONNECT,
+        # Sail 0.7's faults with Delta are known and worked around (winnow/engines/sail.py): another line is another list.
+        "sail": [*CONNECT, *SAIL],
         "dev": [
+            *CONNECT,
+            *SAIL,
             "pytest>=9.2,<10",
             "pytest-timeout>=2.4,<3",
             "chispa>=0.12,<0.13",
             "hypothesis>=6.170,<7",
             "duckdb>=2.0,<3",
+            "polars>=2.1,<3",
             "xxhash>=3.5,<4",
             "scikit-learn>=1.9,<2",
             # The formatter's and the checkers' opinions change between minor versions: one opinion for everybody.

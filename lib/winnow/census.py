@@ -103,9 +103,9 @@ def count_strata(
             has = [is_valid & (F.col(_code(label)) == place) for place in range(len(outcomes))]
             sums += [_sum_where(has[place], _ROWS, _count(label, outcome)) for place, outcome in enumerate(outcomes)]
             sums += [_sum_where(has[0], _BASIS, _basis(label)), _sum_where(has[0], _WATCH, _watch(label))]
-        names = [F.col(_KEY.format(place)).alias(name) for place, name in enumerate(strata)]
+        told = {name: F.col(_KEY.format(place)) for place, name in enumerate(strata)}
         by_stratum = counted.groupBy(*(_KEY.format(place) for place in range(len(strata))))
-        return by_stratum.agg(*sums).withColumn(_STRATUM, stratum_text(names))
+        return by_stratum.agg(*sums).withColumn(_STRATUM, json_of(told))
 
     return step
 
@@ -138,11 +138,6 @@ def read_census(
         for row in rows
     ]
     return tuple(sorted(counts, key=lambda count: count.stratum))
-
-
-def stratum_text(strata: Sequence[Column | str]) -> Column:
-    """Return the stratum's values as a JSON object, by which the ledger knows it; {} where all rows are one."""
-    return json_of(*strata) if strata else F.lit("{}")
 
 
 def _sum_where(condition: Column, name: str, alias: str) -> Column:

@@ -16,6 +16,7 @@ from typing import Any
 
 from winnow import schema
 from winnow.contracts import ContractSettings
+from winnow.engines.settings import EngineSettings
 from winnow.errors import SettingsError
 from winnow.guards import GuardSettings
 from winnow.importing import ImportingSettings
@@ -56,7 +57,7 @@ class WritingSettings:
     """``[writing]``: the files that are written."""
 
     #: Rows in a file of examples, as many as make some 100 MB; a file is never split over days.
-    rows_per_file: int = 2_000_000
+    rows_per_file: int = 3_000_000
     #: Input rows that one task may read where that leaves fewer tasks than cores.
     rows_per_task: int = 500_000
 
@@ -82,6 +83,7 @@ class Settings:
     writing: WritingSettings = field(default_factory=WritingSettings)
     importing: ImportingSettings = field(default_factory=ImportingSettings)
     synthetic: SyntheticSettings = field(default_factory=SyntheticSettings)
+    engine: EngineSettings = field(default_factory=EngineSettings)
 
     def __post_init__(self) -> None:
         """Check what one section must know of another."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import starmap
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -61,9 +63,16 @@ def named(name: str) -> Column:
     return F.col(f"`{name.replace('`', '``')}`")
 
 
-def json_of(*columns: Column | str) -> Column:
-    """Return the columns as the text of one JSON object, nulls told."""
-    return F.to_json(F.struct(*columns), {"ignoreNullFields": "false"})
+def json_of(columns: Mapping[str, Column]) -> Column:
+    """Return the columns, each under its name, as the text of one JSON object, nulls told; {} where there are none."""
+    return F.concat(F.lit("{"), F.concat_ws(",", *starmap(_json_field, columns.items())), F.lit("}"))
+
+
+def _json_field(name: str, column: Column) -> Column:
+    """Return ``"name":value``; that nulls are to be told is a wish that not every engine hears."""
+    of_one = F.to_json(F.struct(column.alias(name)))
+    value = F.substring(of_one, F.lit(2), F.length(of_one) - 2)
+    return F.when(column.isNull(), F.lit(f"{json.dumps(name, ensure_ascii=False)}:null")).otherwise(value)
 
 
 def conform(

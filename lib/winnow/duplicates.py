@@ -5,6 +5,7 @@ The copy that stays is the valid one with the largest watch_s (a player reports 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from pyspark.sql import Column, DataFrame, Window
@@ -17,18 +18,25 @@ from winnow.contracts import HELPER, Step, named
 ID_HASH = f"{HELPER}id_hash"
 LOG_LINES = f"{HELPER}log_lines"
 _PLACE = f"{HELPER}place_among_copies"
+_IS_REFUSED = f"{HELPER}is_refused"
+_WATCH = f"{HELPER}watch_of_good_copy"
+#: Ids that one task counts: a table of so many is a few tens of MB.
+_IDS_A_TASK = 600_000
 
 
-def repeated_ids() -> Step:
+def repeated_ids(log_lines: int) -> Step:
     """Return the step from rows to the hashes of the ids that stand in more than one (column ID_HASH).
 
-    Only eight bytes a row are shuffled. Two ids may share a hash: the hashes name candidates, never copies.
+    ``log_lines``: about how many rows there are. Only eight bytes a row are shuffled. Two ids may share a hash: the hashes
+    name candidates, never copies.
     """
 
     def step(rows: DataFrame) -> DataFrame:
         hashes = rows.where(F.col(schema.IMPRESSION_ID).isNotNull()).select(_id_hash().alias(ID_HASH))
+        # Nearly every id stands alone: to count before the shuffle as well, as a bare groupBy does, is lost work.
+        alike = hashes.repartition(max(1, math.ceil(log_lines / _IDS_A_TASK)), ID_HASH)
         lines = F.count(F.lit(1))
-        return hashes.groupBy(ID_HASH).agg(lines.alias(LOG_LINES)).where(F.col(LOG_LINES) > 1).select(ID_HASH)
+        return alike.groupBy(ID_HASH).agg(lines.alias(LOG_LINES)).where(F.col(LOG_LINES) > 1).select(ID_HASH)
 
     return step
 
@@ -52,15 +60,17 @@ def settle(refused: Column, order: Sequence[str], repeated: DataFrame | None = N
             candidates = F.broadcast(repeated)
             singles = hashed.join(candidates, on=ID_HASH, how="left_anti").drop(ID_HASH)
             copies = hashed.join(candidates, on=ID_HASH, how="left_semi").drop(ID_HASH)
-        watch = F.when(~refused, F.col(schema.WATCH_S))
-        keys = [refused.asc(), watch.desc_nulls_last()]
-        keys += [_orderable(rows, name).desc_nulls_last() for name in order]
+        # What decides stands in columns: not every engine knows again, in a window's order, an expression that it has made
+        # simpler. Of copies the id is the same.
+        judged = copies.withColumns({_IS_REFUSED: refused, _WATCH: F.when(~refused, F.col(schema.WATCH_S))})
+        keys = [F.col(_IS_REFUSED).asc(), F.col(_WATCH).desc_nulls_last()]
+        keys += [_orderable(rows, name).desc_nulls_last() for name in order if name != schema.IMPRESSION_ID]
         of_one_id = Window.partitionBy(schema.IMPRESSION_ID)
         survivors = (
-            copies.withColumn(_PLACE, F.row_number().over(of_one_id.orderBy(*keys)))
+            judged.withColumn(_PLACE, F.row_number().over(of_one_id.orderBy(*keys)))
             .withColumn(LOG_LINES, F.count(F.lit(1)).over(of_one_id))
             .where(F.col(_PLACE) == 1)
-            .drop(_PLACE)
+            .drop(_PLACE, _IS_REFUSED, _WATCH)
         )
         return singles.withColumn(LOG_LINES, F.lit(1).cast("bigint")).unionByName(survivors)
 

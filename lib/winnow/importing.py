@@ -138,7 +138,7 @@ def map_columns(settings: ImportingSettings) -> Step:
             *made,
             *(map(named, others) if settings.others == "keep" else []),
             F.array_compact(F.array(F.lit(None).cast("string"), *faults)).alias(CAST_FAULTS),
-            json_of("*").alias(SOURCE_ROW),
+            json_of({name: named(name) for name in rows.columns}).alias(SOURCE_ROW),
         )
 
     return step
@@ -165,7 +165,7 @@ def _convert(there: Column, kind: str, target: str, source: ColumnSource) -> Col
             return F.timestamp_micros(micros.try_cast("bigint"))
         return _timestamp(there, kind, source)
     if target == "date" and (source.format is not None):
-        return F.try_to_date(there.cast("string"), source.format)
+        return F.try_to_timestamp(there.cast("string"), F.lit(source.format)).cast("date")
     # A date and a text of a moment are those of the source's zone, whatever the session's is.
     if kind == "timestamp" and target in ("date", "string"):
         there = _local(there, source)

@@ -6,7 +6,6 @@ import argparse
 import datetime as dt
 import json
 import logging
-import os
 import sys
 import traceback
 import uuid
@@ -18,15 +17,14 @@ from pyspark.sql import SparkSession
 
 from winnow import schema
 from winnow.config import check_location, load
-from winnow.errors import SettingsError, WinnowError
+from winnow.engines import ENGINES, start_session
+from winnow.errors import WinnowError
 from winnow.funnel import screen
 from winnow.run import Run
 from winnow.settings import check, parse_date
 from winnow.tables import Tables
 
 _LOG = logging.getLogger("winnow")
-_HOUSE = Path(__file__).resolve().parents[2]
-_LOCAL_CONF = _HOUSE / "conf" / "spark-local.conf"
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 #: Spark's loggers that print a trace of the JVM for a fault that the job tells in one line.
 _TRACE_LOGGERS = (
@@ -61,9 +59,9 @@ def main(
     )
     logging.getLogger("py4j").setLevel(logging.WARNING)
     try:
-        settings = load([Path(path) for path in arguments.conf], arguments.set)
+        settings = load([Path(path) for path in arguments.conf], [*arguments.set, *_engine_of(arguments)])
         _check_arguments(arguments, needs_days=days and not inputs)
-        spark = start_session(f"winnow {job}")
+        spark = start_session(f"winnow {job}", settings.engine)
     except WinnowError as wrong:
         return _told(wrong, arguments)
     if arguments.log_level != "DEBUG":
@@ -77,34 +75,6 @@ def main(
     except Exception as found:
         fault = found
     return _end(run, fault)
-
-
-def start_session(name: str) -> SparkSession:
-    """Return the session that there is, or that spark-submit describes; else a local one as conf/spark-local.conf says."""
-    builder = SparkSession.builder.appName(name)
-    is_described = (
-        SparkSession.getActiveSession() or "PYSPARK_GATEWAY_PORT" in os.environ or "SPARK_REMOTE" in os.environ
-    )
-    if not is_described:
-        if not _LOCAL_CONF.exists():
-            raise SettingsError(f"spark: expected spark-submit, or the settings of a local session at {_LOCAL_CONF}")
-        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-        for key, value in _local_settings().items():
-            builder = builder.config(key, value)
-    spark: SparkSession = builder.getOrCreate()
-    return spark
-
-
-def _local_settings() -> dict[str, str]:
-    """Return what conf/spark-local.conf says, and what depends on where this checkout is and who is looking."""
-    lines = _LOCAL_CONF.read_text(encoding="utf-8").splitlines()
-    pairs = (line.split(maxsplit=1) for line in lines if line.strip() and not line.startswith("#"))
-    settings = {key: value.strip() for key, value in pairs}
-    java_options = "spark.driver.extraJavaOptions"
-    log = f"-Dlog4j2.configurationFile={_LOCAL_CONF.with_name('log4j2.properties').as_uri()}"
-    settings[java_options] = f"{settings.get(java_options, '')} {log}".strip()
-    settings["spark.ui.showConsoleProgress"] = str(sys.stderr.isatty()).lower()
-    return settings
 
 
 def _leave_out_traces(spark: SparkSession) -> None:
@@ -125,6 +95,10 @@ def _parser(job: str, doc: str, days: bool, inputs: bool, force: bool) -> argpar
     parser.add_argument(
         "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="one setting; wins over files"
     )
+    parser.add_argument("--engine", choices=ENGINES, help="what runs the line; as --set engine.name=NAME")
+    parser.add_argument(
+        "--remote", metavar="sc://HOST:PORT", help="server of --engine connect; as --set engine.remote=..."
+    )
     parser.add_argument("--root", default="data", metavar="DIR", help="where tables are that conf does not name")
     if days:
         parser.add_argument("--date", metavar="YYYY-MM-DD", help="one day")
@@ -142,6 +116,13 @@ def _parser(job: str, doc: str, days: bool, inputs: bool, force: bool) -> argpar
         "--log-level", default="INFO", choices=_LEVELS, help="DEBUG also shows where an error came from"
     )
     return parser
+
+
+def _engine_of(arguments: argparse.Namespace) -> list[str]:
+    """Return the settings that --engine and --remote stand for."""
+    name = arguments.engine or ("connect" if arguments.remote else None)
+    named = {"engine.remote": arguments.remote, "engine.name": name}
+    return [f"{key}={json.dumps(value)}" for key, value in named.items() if value is not None]
 
 
 def _check_arguments(arguments: argparse.Namespace, *, needs_days: bool) -> None:

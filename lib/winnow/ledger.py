@@ -10,9 +10,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from winnow import labelling, schema
-from winnow.census import LabelCount, StratumCount, stratum_text
+from winnow.census import LabelCount, StratumCount
 from winnow.config import Settings
-from winnow.contracts import HELPER, Step
+from winnow.contracts import HELPER, Step, json_of, named
 from winnow.guards import DayRates, LabelDay, PastDay
 from winnow.sampling import Quota, Quotas, SamplePlan
 from winnow.weighting import BasisSum
@@ -64,7 +64,10 @@ def count_kept(strata: Sequence[str], labels: Sequence[str]) -> Step:
         ]
         # Texts are made of strata, not of rows.
         by_stratum = examples.groupBy(*strata).agg(F.array(*kept).alias(_OF_LABELS))
-        told = by_stratum.select(stratum_text(strata).alias(schema.STRATUM), F.explode(_OF_LABELS).alias(_OF_LABELS))
+        told = by_stratum.select(
+            json_of({name: named(name) for name in strata}).alias(schema.STRATUM),
+            F.explode(_OF_LABELS).alias(_OF_LABELS),
+        )
         return told.select(schema.STRATUM, f"{_OF_LABELS}.*")
 
     return step

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -43,7 +44,7 @@ from winnow.sampling import SamplePlan
 from winnow.weighting import BasisSum
 
 #: Ids that may stand in several rows and still be sent to every task; more, and all rows are shuffled by id instead.
-_MOST_REPEATED = 200_000
+_MOST_REPEATED = 4_000_000
 #: Helper column: the first reason to refuse the row.
 _REFUSAL = f"{HELPER}first_refusal"
 #: How far from its expected place the end of an exact sample is looked for, in standard deviations; then further.
@@ -216,28 +217,24 @@ class _Line:
         return settled.select(
             schema.EVENT_DATE,
             all_refusals(self.settings.contracts).alias(schema.REASONS),
-            json_of(*map(named, self.rows.columns)).alias(schema.ROW),
+            json_of({name: named(name) for name in self.rows.columns}).alias(schema.ROW),
         )
 
     def _settled(self, columns: Sequence[str]) -> DataFrame:
         """Return the rows with one row an id; the same row whether all columns are read or those of the census."""
         rows = self.rows.select(*map(named, columns)).transform(self._flag_heavy_users)
-        if not self._repeated_ids and self._repeated_ids is not None:
+        if self.settings.sampling.duplicates == "trust" or self._repeated_ids.num_rows == 0:
             return rows.withColumn(duplicates.LOG_LINES, F.lit(1).cast("bigint"))
-        repeated = None
-        if self._repeated_ids is not None:
-            ids = [(value,) for value in self._repeated_ids]
-            repeated = local_rows(self.rows.sparkSession, ids, f"{duplicates.ID_HASH} bigint")
+        are_few = self._repeated_ids.num_rows <= _MOST_REPEATED
+        repeated = self.rows.sparkSession.createDataFrame(self._repeated_ids) if are_few else None
         return rows.transform(duplicates.settle(is_refused(self.settings.contracts), columns, repeated))
 
     @cached_property
-    def _repeated_ids(self) -> list[int] | None:
-        """Hashes of ids that may stand in several rows; None = too many to name."""
-        if self.settings.sampling.duplicates == "trust":
-            return []
+    def _repeated_ids(self) -> pa.Table:
+        """Hashes of ids that may stand in several rows, and no more of them than show that they are too many to name."""
         self.describe(f"{self.day}: ids that stand in several rows")
-        found = fetch(self.rows.transform(duplicates.repeated_ids()).limit(_MOST_REPEATED + 1))
-        return [row[duplicates.ID_HASH] for row in found] if len(found) <= _MOST_REPEATED else None
+        (log,) = fetch(self.rows.agg(F.count(F.lit(1)).alias("lines")))
+        return self.rows.transform(duplicates.repeated_ids(log["lines"])).limit(_MOST_REPEATED + 1).toArrow()
 
     def _flag_heavy_users(self, rows: DataFrame) -> DataFrame:
         return rows if self._heavy_users is None else rows.transform(flag_heavy_users(self._heavy_users))

@@ -18,7 +18,7 @@ from winnow.importing import CAST_FAULTS, SOURCE_ROW
 from winnow.pipeline import fetch
 from winnow.publishing.quarantine import replace_quarantine
 from winnow.run import Run
-from winnow.tables import Slice
+from winnow.slices import Slice
 
 #: Helper columns: every reason to refuse a row, and the first of them; rows counted.
 _REASONS = f"{HELPER}reasons"

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from winnow import schema
 from winnow.pipeline import fetch
 from winnow.run import Run
-from winnow.tables import Slice
+from winnow.slices import Slice
 
 
 def replace_quarantine(run: Run, refused: DataFrame | None, where: Slice, source: str) -> None:

@@ -156,7 +156,7 @@ class ColumnDraws(Draws):
 
     def look_up(self, table: Sequence[Any], place: Value) -> Value:
         """Return from an array of literals, which Spark folds to one constant."""
-        return _array(tuple(table))[place]
+        return F.get(_array(tuple(table)), place)
 
     def where(self, condition: Value, yes: Value, no: Value) -> Value:
         """Return by CASE WHEN."""

@@ -35,13 +35,24 @@ def impressions(
     """
     settings.day_number(day)
     partitions = partitions or math.ceil(settings.rows_per_day / ROWS_PER_PARTITION) or 1
-    numbers = spark.range(0, settings.rows_per_day, 1, partitions)
+    numbers = _dealt(spark, settings.rows_per_day, partitions)
     rows = _clean(numbers, settings, day, partitions)
     if settings.dirt.duplicate_rate:
         impression_id = F.col("id") + (days_since_epoch(day) << showing.DAY_SHIFT)
         copied = _clean(numbers.filter(dirt.is_copied(settings, impression_id)), settings, day, partitions)
         rows = rows.unionByName(dirt.copies(settings, copied))
-    return dirt.soil(settings, rows)
+    # As a log arrives: in the order of time. Rows in the order of their users would compress better than any log does.
+    return dirt.soil(settings, rows).sortWithinPartitions(schema.IMPRESSION_TS)
+
+
+def _dealt(spark: SparkSession, rows: int, partitions: int) -> DataFrame:
+    """Return the row numbers ``id``, dealt to the partitions like cards.
+
+    A user has numbers in a row, and each file of a log has rows of all users.
+    """
+    hand = math.ceil(rows / partitions) or 1
+    dealt = F.col("id") % hand * partitions + F.floor(F.col("id") / hand)
+    return spark.range(0, hand * partitions, 1, partitions).select(dealt.alias("id")).where(F.col("id") < rows)
 
 
 def _clean(numbers: DataFrame, settings: SyntheticSettings, day: dt.date, partitions: int) -> DataFrame:
