@@ -1,208 +1,124 @@
-"""What the main job costs, and how the cost grows with rows: fresh processes, alternated, whole process trees.
+"""What the main job costs, beside other ways to do the same work and beside what cannot be saved.
 
-    make bench ROWS=20000000        the sizes are a quarter, a half and the whole of ROWS
+    make bench ROWS=100000000       the sizes are a twentieth, a fifth, a half and the whole of ROWS
 
-Each contender is a way to do the same work on the same day of impressions. The log is made once and used again.
+Fresh processes, alternated, whole process trees. The logs are made once and used again. What every contender kept is held
+against the sample of a reference; the exit code is 1 where rows differ or a contender failed.
 """
 
 from __future__ import annotations
 
 import argparse
-import datetime as dt
-import json
 import os
-import platform
 import shutil
-import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import report
+from contenders import CONTENDERS, Contender, Race
+from logs import HOUSE, SCREEN, WORK, Log, Size, check_disk, expected_sample, make
 from measure import Cost, measure
-
-HOUSE = Path(__file__).resolve().parents[1]
-WORK = HOUSE / "build" / "bench"
-RESULTS = HOUSE / "benchmarks" / "results"
-RECORD = RESULTS / "prepare_examples.json"
-DAY = "2026-01-05"
-#: Bytes on disk for a row: the log, and the examples of every contender.
-BYTES_PER_ROW = 120
+from results import RECORD, Output, Result, Results, load, machine, output_of, store, today
+from same_rows import Sample, checksum, differences, sample_of
 
 
-@dataclass(frozen=True)
-class Contender:
-    """A way to do the work: its name, and the command for a log of so many rows, writing under a folder."""
-
-    name: str
-    command: Callable[[Path, Path], list[str]]
-
-
-@dataclass(frozen=True)
-class Result:
-    """One contender at one size: the median of its runs, and what it wrote."""
-
-    contender: str
-    rows: int
-    cpu_s: float
-    wall_s: float
-    peak_gb: float
-    runs: int
-    files: int
-    output_mb: float
-    output_rows: int
-
-    @property
-    def rows_per_s(self) -> float:
-        """Return input rows a second of wall time."""
-        return self.rows / self.wall_s
-
-
-#: Spark's own launcher with a small heap, and the library as a zip.
-SMALL_HEAP = (
-    str(Path(sys.executable).with_name("spark-submit")),
-    *("--properties-file", "conf/spark-local.conf", "--driver-memory", "2g", "--py-files", "dist/winnow.zip"),
-)
-
-
-def winnow(*settings: str, launcher: Sequence[str] = (sys.executable,)) -> Callable[[Path, Path], list[str]]:
-    """Return the command of the main job with more settings."""
-
-    def command(log: Path, out: Path) -> list[str]:
-        words = [*launcher, "jobs/prepare_examples.py", "--root", str(out), "--date", DAY]
-        words += ["--set", f'tables.impressions="{log / "impressions"}"']
-        words += ["--set", 'sampling.strata=["surface", "device", "country"]']
-        for setting in settings:
-            words += ["--set", setting]
-        return words
-
-    return command
-
-
-CONTENDERS = (
-    Contender("winnow, duplicates trusted", winnow("sampling.duplicates=trust")),
-    Contender("winnow, duplicates settled", winnow("sampling.duplicates=settle")),
-    Contender("winnow, trusted, exact", winnow("sampling.duplicates=trust", "sampling.exact=true")),
-    Contender("winnow, trusted, 2 GB heap", winnow("sampling.duplicates=trust", launcher=SMALL_HEAP)),
-)
-
-
-def main() -> None:
-    """Make the logs, run the contenders, print and store the table."""
+def main() -> int:
+    """Make the logs, run the contenders, print and store the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=20_000_000, help="rows of the largest log")
     parser.add_argument("--runs", type=int, default=3, help="runs of each contender and size; the median is reported")
-    parser.add_argument("--only", default="", help="contenders whose names hold this")
+    parser.add_argument("--only", default="", help="contenders whose name or race holds this text")
+    parser.add_argument("--least", type=int, default=0, help="leave out smaller logs: what is known of them stays")
+    parser.add_argument("--results", type=Path, default=HOUSE / "benchmarks" / "results", help="folder of the report")
     arguments = parser.parse_args()
-    sizes = sorted({arguments.rows // 4, arguments.rows // 2, arguments.rows})
+    arguments.results = arguments.results.resolve()
     os.chdir(HOUSE)
     os.environ["PYSPARK_PYTHON"] = sys.executable
     subprocess.run([sys.executable, "tools/make_zip.py"], check=True, stdout=subprocess.DEVNULL)
     WORK.mkdir(parents=True, exist_ok=True)
-    need, free = sum(sizes) * BYTES_PER_ROW, shutil.disk_usage(WORK).free
-    if free < need:
-        sys.exit(f"bench: expected {need / 1e9:.0f} GB of free disk at {WORK}, found {free / 1e9:.0f} GB")
-    contenders = [contender for contender in CONTENDERS if arguments.only in contender.name]
-    results = []
-    for rows in sizes:
-        log = make_log(rows)
-        costs: dict[str, list[Cost]] = {contender.name: [] for contender in contenders}
-        for run in range(arguments.runs):
-            for contender in contenders:
-                out = WORK / "out"
-                shutil.rmtree(out, ignore_errors=True)
-                cost = measure(contender.command(log, out), WORK / "bench.log")
-                costs[contender.name].append(cost)
-                print(f"{rows:>11,} rows, run {run + 1}, {contender.name}: {cost.cpu_s:.1f} CPU s", flush=True)
-                if run == arguments.runs - 1:
-                    results.append(result_of(contender, rows, costs[contender.name], out))
-    results = with_known(results)
-    print(table_of(results))
-    store(results)
+    arguments.results.mkdir(parents=True, exist_ok=True)
+    wanted = [one for one in CONTENDERS if arguments.only in one.name or arguments.only in one.race]
+    if not wanted:
+        sys.exit(f"bench: expected a text that the name or the race of a contender holds, found {arguments.only!r}")
+    sizes = [size for size in sorted(Size, reverse=True) if arguments.rows // size >= arguments.least]
+    logs = {size: Log(arguments.rows // size) for size in sizes}
+    check_disk(logs.values())
+    about = machine()
+    results = Results(load(arguments.results / RECORD, about["machine"], {one.name for one in CONTENDERS}))
+    faults: list[str] = []
+    for size, log in logs.items():
+        here = [one for one in wanted if size in one.sizes]
+        if not here:
+            continue
+        new = race(here, log, arguments.runs)
+        faults += [f"{result.contender}, {result.rows:,} rows: {result.fault}" for result in new if result.fault]
+        results.add(new)
+        store(arguments.results / RECORD, about, results)  # each time: a long run may be stopped
+        report.write(arguments.results, results, arguments.rows, about)
+    print((arguments.results / report.PAGE).read_text(encoding="utf-8"))
+    print("\n".join(faults), file=sys.stderr)
+    return 1 if faults else 0
 
 
-def make_log(rows: int) -> Path:
-    """Return the folder of a day of so many impressions, made by the generator when it is not there."""
-    log = WORK / f"log-{rows}"
-    if not (log / ".done").exists():
-        shutil.rmtree(log, ignore_errors=True)
-        words = [sys.executable, "jobs/make_impressions.py", "--root", str(log), "--date", DAY]
-        words += ["--set", f"synthetic.rows_per_day={rows}", "--set", f"synthetic.users={max(1000, rows // 10)}"]
-        cost = measure(words, WORK / "bench.log")
-        print(f"{rows:>11,} rows made in {cost.cpu_s:.0f} CPU s, {cost.peak_gb:.1f} GB", flush=True)
-        (log / ".done").touch()
-    return log
-
-
-def result_of(contender: Contender, rows: int, costs: list[Cost], out: Path) -> Result:
-    """Return the medians of the runs, and the size of the table that the last one wrote."""
-    files = list((out / "examples" / f"event_date={DAY}").glob("*.parquet"))
-    actions = (out / "examples" / "_delta_log").glob("*.json")
-    added = [
-        json.loads(line)["add"] for path in actions for line in path.read_text().splitlines() if '"add"' in line[:8]
-    ]
-    return Result(
-        contender.name,
-        rows,
-        statistics.median(cost.cpu_s for cost in costs),
-        statistics.median(cost.wall_s for cost in costs),
-        max(cost.peak_gb for cost in costs),
-        len(costs),
-        len(files),
-        sum(path.stat().st_size for path in files) / 1e6,
-        sum(json.loads(action["stats"])["numRecords"] for action in added),
-    )
-
-
-def table_of(results: list[Result]) -> str:
-    """Return the results as a Markdown table, with the slope between the sizes."""
-    lines = [
-        "| contender | rows in | runs | CPU s | CPU s a million more rows | wall s | rows/s | peak GB | rows out | files | MB out |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    before: dict[str, Result] = {}
-    for result in results:
-        smaller = before.get(result.contender)
-        slope = "" if smaller is None else f"{(result.cpu_s - smaller.cpu_s) / (result.rows - smaller.rows) * 1e6:.2f}"
-        lines.append(
-            f"| {result.contender} | {result.rows:,} | {result.runs} | {result.cpu_s:.1f} | {slope} | {result.wall_s:.1f} | "
-            f"{result.rows_per_s:,.0f} | {result.peak_gb:.1f} | {result.output_rows:,} | {result.files} | "
-            f"{result.output_mb:.0f} |"
+def race(contenders: Sequence[Contender], log: Log, runs: int) -> list[Result]:
+    """Run the contenders by turns on one log, and return what each took and kept."""
+    races = {contender.race for contender in contenders}
+    make(log, with_strata=Race.STRATA in races, examples=Race.FLOORS in races)
+    expected = expected_sample(log)
+    costs: dict[str, list[Cost]] = defaultdict(list)
+    outputs: dict[str, Output] = {}
+    faults: dict[str, str] = {}
+    for run in range(runs):
+        for one in contenders:
+            if one.name in faults or run >= (one.most_runs or runs):
+                continue
+            out = WORK / "out"
+            shutil.rmtree(out, ignore_errors=True)
+            out.mkdir()
+            try:
+                cost = measure(one.command(log, out), SCREEN)
+            except RuntimeError as fault:
+                faults[one.name] = f"run {run + 1} failed"
+                print(fault, file=sys.stderr)
+                continue
+            costs[one.name].append(cost)
+            outputs[one.name], faulty = inspect(one, out / "examples", expected)
+            if faulty:
+                faults[one.name] = faulty
+            about = f"{cost.cpu_s:.1f} CPU s, {cost.wall_s:.1f} s, {cost.peak_gb:.1f} GB"
+            print(f"{log.rows:>11,} rows, run {run + 1}, {one.name}: {about}{faulty and ': ' + faulty}", flush=True)
+    shutil.rmtree(WORK / "out", ignore_errors=True)
+    return [
+        Result(
+            one.name,
+            one.race,
+            one.number,
+            log.rows,
+            log.files,
+            today(),
+            tuple(costs[one.name]),
+            outputs.get(one.name, Output()),
+            str(one.keeps or ""),
+            faults.get(one.name, ""),
         )
-        before[result.contender] = result
-    return "\n".join(lines)
+        for one in contenders
+    ]
 
 
-def with_known(results: list[Result]) -> list[Result]:
-    """Return the results with those of former runs beside them, of contenders and sizes that were not run again."""
-    if not RECORD.exists():
-        return results
-    names = {contender.name for contender in CONTENDERS}
-    known = [Result(**result) for result in json.loads(RECORD.read_text(encoding="utf-8"))["results"]]
-    merged = {(result.rows, result.contender): result for result in known if result.contender in names}
-    merged |= {(result.rows, result.contender): result for result in results}
-    return [merged[key] for key in sorted(merged)]
-
-
-def store(results: list[Result]) -> None:
-    """Write the table and the numbers, with what they were measured on."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    java = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False).stderr.splitlines()[0]
-    machine = {
-        "date": dt.datetime.now(dt.UTC).date().isoformat(),
-        "machine": f"{os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GiB",
-        "load": os.getloadavg()[2],
-        "versions": {name: version(name) for name in ("pyspark", "delta-spark")} | {"java": java},
-    }
-    RESULTS.mkdir(exist_ok=True)
-    about = ", ".join(f"{key}: {value}" for key, value in machine.items())
-    page = f"# The main job\n\nMedians; {about}\n\n{table_of(results)}\n"
-    RECORD.with_suffix(".md").write_text(page, encoding="utf-8")
-    record = {**machine, "results": [asdict(result) for result in results]}
-    RECORD.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+def inspect(one: Contender, examples: Path, expected: Sample) -> tuple[Output, str]:
+    """Return what was written, and how its rows break the contender's promise (empty when they keep it)."""
+    output = output_of(examples)
+    if one.keeps is None:
+        return output, ""
+    if not output.rows:
+        return output, "wrote no rows"
+    sample = sample_of(examples)
+    return replace(output, ids=checksum(sample)), differences(sample, expected, one.keeps)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,4 +1,7 @@
-"""Run a command in a fresh process and account for its whole tree: CPU seconds, wall seconds, peak memory."""
+"""Run a command in a fresh process and account for its whole tree: CPU seconds, wall seconds, peak memory.
+
+What other processes took meanwhile is told too: a busy machine makes a run dearer than a quiet one.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from pathlib import Path
 
 _PR_SET_CHILD_SUBREAPER = 36
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,8 @@ class Cost:
     cpu_s: float
     wall_s: float
     peak_gb: float
+    #: Cores that other processes kept busy meanwhile, on average.
+    others_cores: float
 
 
 def measure(command: Sequence[str], log: Path) -> Cost:
@@ -31,7 +37,7 @@ def measure(command: Sequence[str], log: Path) -> Cost:
     get its account from the kernel. Linux only. Raises RuntimeError when the command fails.
     """
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    start = time.monotonic()
+    start, busy, own = time.monotonic(), _busy_s(), time.process_time()
     with log.open("ab") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True)
     peak = _Peak(process.pid)
@@ -47,7 +53,9 @@ def measure(command: Sequence[str], log: Path) -> Cost:
     wall_s = time.monotonic() - start
     if code:
         raise RuntimeError(f"{' '.join(command)}: exit code {code}; its output is in {log}")
-    return Cost(cpu_s, wall_s, peak.stop() / 1e9)
+    peak_bytes = peak.stop()
+    others_s = _busy_s() - busy - cpu_s - (time.process_time() - own)
+    return Cost(cpu_s, wall_s, peak_bytes / 1e9, max(0.0, others_s / wall_s))
 
 
 class _Peak:
@@ -64,16 +72,23 @@ class _Peak:
         return self._peak
 
     def _watch(self) -> None:
+        before = 0
         while not self._stop.wait(0.2):
-            self._peak = max(
-                self._peak, sum(_resident(stat) for stat in Path("/proc").glob("[0-9]*/stat") if self._mine(stat))
-            )
+            now = sum(_resident(stat) for stat in Path("/proc").glob("[0-9]*/stat") if self._mine(stat))
+            # A process that starts another is there twice for a moment, with all its memory: one look alone may see that.
+            self._peak, before = max(self._peak, min(before, now)), now
 
     def _mine(self, stat: Path) -> bool:
         try:
             return int(stat.read_text().rpartition(")")[2].split()[3]) == self._session
         except (OSError, IndexError):  # the process has ended meanwhile
             return False
+
+
+def _busy_s() -> float:
+    """Return the seconds that all cores together have worked since the machine started."""
+    user, nice, system, _idle, _waiting, irq, softirq, *_ = map(int, Path("/proc/stat").read_text().split()[1:9])
+    return (user + nice + system + irq + softirq) / _TICKS_PER_S
 
 
 def _resident(stat: Path) -> int:
