@@ -5,12 +5,17 @@ PYTHON ?=
 # Where `make run` keeps its tables, and how many impressions it generates a day.
 ROOT ?= data/demo
 ROWS_PER_DAY ?= 200000
-# How many impressions `make bench` measures.
+# How many impressions the largest log of `make bench` has.
 ROWS ?= 20000000
+# What runs the line in `make run`: spark, or sail, which needs no Java.
+ENGINE ?= spark
 # More arguments for pytest: make test ARGS="-k calibration -x".
 ARGS ?=
 
 VENV_PYTHON := .venv/bin/python
+# Spark at the other end of Connect is the Spark of the other tests: here it is held to the stages, the tables and a job.
+OVER_CONNECT := tests/labelling tests/sampling tests/test_duplicates.py tests/test_census.py tests/test_pipeline.py \
+    tests/test_tables.py tests/jobs/test_records.py
 WEEK := --start 2026-01-05 --end 2026-01-11
 MADE := $(ROOT)/.made-$(ROWS_PER_DAY)-rows-per-day
 
@@ -23,15 +28,19 @@ help: ## list the commands
 setup: ## make .venv and fetch the Delta jars; at once when both are there
 	@PYTHON='$(PYTHON)' tools/setup.sh
 
-run: setup ## generate a week of impressions (once) and make training examples of it: ROOT=data/demo ROWS_PER_DAY=200000
+run: setup ## generate a week of impressions (once) and make training examples of it: ROOT=data/demo ROWS_PER_DAY=200000 ENGINE=spark
 	@if [ ! -e '$(MADE)' ]; then \
 	    rm -f '$(ROOT)'/.made-*; \
-	    $(VENV_PYTHON) jobs/make_impressions.py --root '$(ROOT)' $(WEEK) --set synthetic.rows_per_day=$(ROWS_PER_DAY) \
+	    $(VENV_PYTHON) jobs/make_impressions.py --engine '$(ENGINE)' --root '$(ROOT)' $(WEEK) --set synthetic.rows_per_day=$(ROWS_PER_DAY) \
 	        && touch '$(MADE)'; \
 	fi
-	@$(VENV_PYTHON) jobs/prepare_examples.py --root '$(ROOT)' $(WEEK) --conf conf/local.toml
+	@$(VENV_PYTHON) jobs/prepare_examples.py --engine '$(ENGINE)' --root '$(ROOT)' $(WEEK) --conf conf/local.toml
 
-test: setup ## run every test: ARGS="-k name"
+test: setup ## run every test on Spark, most of them on Sail too, and some over Spark Connect; ARGS="-k name": some, on Spark
+ifeq ($(ARGS),)
+	@$(VENV_PYTHON) -m pytest --engine sail
+	@$(VENV_PYTHON) -m pytest --engine connect $(OVER_CONNECT)
+endif
 	@$(VENV_PYTHON) -m pytest $(ARGS)
 
 check: setup ## lint, formatting, types and borders, in seconds
@@ -44,8 +53,8 @@ format: setup ## format the code, and fix what can be fixed
 	@.venv/bin/ruff check --fix --exit-zero
 	@.venv/bin/ruff format
 
-bench: setup ## measure the main job: ROWS=20000000
-	@$(VENV_PYTHON) benchmarks/bench.py --rows $(ROWS)
+bench: setup ## measure the main job beside its peers, an hour at 100M rows: ROWS=20000000 ARGS="--only Sail --runs 1"
+	@$(VENV_PYTHON) benchmarks/bench.py --rows $(ROWS) $(ARGS)
 
 dist: setup ## pack dist/winnow.zip for spark-submit --py-files
 	@$(VENV_PYTHON) tools/make_zip.py

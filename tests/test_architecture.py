@@ -88,24 +88,26 @@ def imports_bare_functions(node: ast.AST) -> bool:
     return isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pyspark.sql.functions")
 
 
+#: Each engine's own room: what engines do differently, and nothing of what rows mean.
+ENGINES = ("engines/spark.py", "engines/sail.py")
 RULES = (
     Rule(
         "collects",
         calls("collect", "toPandas", "toArrow", "toLocalIterator", "head", "take", "tail", "first", "isEmpty", "show"),
-        "a stage is lazy and brings no row to the driver; pipeline.py and tables.py fetch the small tables",
-        ("pipeline.py", "tables.py"),
+        "a stage is lazy and brings no row to the driver; pipeline.py fetches the small tables",
+        ("pipeline.py", *ENGINES),
     ),
     Rule(
         "counts",
         any_of(counts_a_frame, pivots_unnamed, calls("approxQuantile", "crosstab", "freqItems")),
         "a stage is lazy: it starts no query. Count with F.count in an aggregate",
-        ("pipeline.py", "tables.py"),
+        ("pipeline.py", *ENGINES),
     ),
     Rule(
         "keeps",
         calls("cache", "persist", "unpersist", "checkpoint", "localCheckpoint"),
         "a stage keeps nothing: pipeline.py knows what is read twice",
-        ("pipeline.py", "tables.py", "job.py"),
+        ("pipeline.py",),
     ),
     Rule(
         "reads or writes",
@@ -114,13 +116,13 @@ RULES = (
             mentions("readStream", "write", "writeTo", "writeStream", "save", "saveAsTable", "insertInto"),
         ),
         "tables.py is the only reader and writer",
-        ("tables.py", "job.py"),
+        ("tables.py", "job.py", *ENGINES),
     ),
     Rule(
         "leaves Connect",
         mentions("sparkContext", "rdd", "toJSON", "_jvm", "_jdf", "_jsc", "_jsparkSession", "_sc"),
         "the same code runs over Spark Connect, where these are not",
-        ("tables.py", "job.py"),
+        ("job.py", *ENGINES),
     ),
     Rule(
         "runs Python on rows",
@@ -136,7 +138,7 @@ RULES = (
             calls("expr", "selectExpr", "sql", "call_function", "reflect", "try_reflect", "java_method"), is_sql_text
         ),
         "text from a setting could run as code; columns are looked up and values are literals",
-        ("tables.py", "job.py"),
+        ENGINES,
     ),
     Rule(
         "draws at random",
@@ -148,6 +150,7 @@ RULES = (
             but(calls("sample"), "sampling"),
         ),
         "after a shuffle or a retry other rows come out: draw by a hash of the key",
+        ENGINES,
     ),
     Rule(
         "depends on the order of rows",

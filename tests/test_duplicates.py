@@ -91,7 +91,7 @@ def test_one_row_an_id_stays_by_the_rule_and_rows_without_an_id_are_nobodys_copi
 
 
 def test_only_the_repeated_ids_are_looked_at_where_they_are_named(log):
-    repeated = log.transform(repeated_ids())
+    repeated = log.transform(repeated_ids(len(LINES)))
     counts = {}
     for line in LINES:
         counts[line[1]] = counts.get(line[1], 0) + 1
@@ -125,7 +125,7 @@ def small(spark, rows, ddl, columns):
     made = spark.createDataFrame(rows, ddl).selectExpr(
         "*", "1 as user_id", "1 as media_id", "date'2026-01-05' as event_date", "timestamp'2026-01-05' as impression_ts"
     )
-    return made.transform(settle(is_refused(ContractSettings()), columns, made.transform(repeated_ids())))
+    return made.transform(settle(is_refused(ContractSettings()), columns, made.transform(repeated_ids(len(rows)))))
 
 
 def test_ids_may_be_text_in_any_script_and_numbers_beyond_32_bits(spark):

@@ -128,6 +128,7 @@ def test_days_of_23_and_25_hours_have_all_their_rows_in_any_session(spark):
         assert found["UTC", day] == found["Europe/Paris", day]
 
 
+@pytest.mark.not_on("sail", "connect", why="plans are the JVM's")
 def test_the_second_pass_shuffles_no_row_and_joins_by_hash(log, spark):
     """100M rows go from the scan to the file: a sort, a shuffle or a product with the rates would cost the day."""
     sampling = SamplingSettings(strata=("group", "media_id"), duplicates="trust")

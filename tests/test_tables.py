@@ -24,7 +24,16 @@ def counts_of(rows):
     return {row[0]: row[1] for row in rows.groupBy(schema.EVENT_DATE).count().collect()}
 
 
-@pytest.fixture(params=["path", "name of two parts", "name of three parts"])
+of_a_catalog = pytest.mark.not_on("sail", why="it has no catalog that outlives it")
+
+
+@pytest.fixture(
+    params=[
+        "path",
+        pytest.param("name of two parts", marks=of_a_catalog),
+        pytest.param("name of three parts", marks=of_a_catalog),
+    ]
+)
 def tables(request, spark, tmp_path):
     """Tables whose examples are at a path, or in the session's catalog."""
     sets = []
@@ -47,6 +56,7 @@ def test_a_day_is_replaced_and_other_days_stay(tables, spark):
     assert tables.written == {"examples": 3}
 
 
+@pytest.mark.not_on("sail", why="it has no history; the jobs' tests read the commits by delta-rs")
 def test_a_table_explains_its_commits(tables, spark):
     record = json.dumps({"run_id": "a"})
     tables.replace(schema.EXAMPLES, rows_of(spark, FIRST, 2), {schema.EVENT_DATE: FIRST}, record=record)
@@ -79,7 +89,7 @@ def at_path(spark, tmp_path):
 
 
 def test_rows_outside_the_slice_are_refused(at_path, spark):
-    with pytest.raises(Exception, match="REPLACE_WHERE_MISMATCH"):
+    with pytest.raises(Exception, match=r"REPLACE_WHERE_MISMATCH|rows outside the slice"):
         at_path.replace(schema.EXAMPLES, rows_of(spark, SECOND, 2), {schema.EVENT_DATE: FIRST}, record="{}")
     assert at_path.read_latest(schema.EXAMPLES).count() == 0
 

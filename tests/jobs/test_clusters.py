@@ -13,6 +13,8 @@ import pytest
 
 from conftest import PROJECT
 
+pytestmark = pytest.mark.not_on("sail", "connect", why="executors are spark-submit's")
+
 CONF = ("--conf", PROJECT / "conf" / "kuairand.toml")
 DAYS = [dt.date(2022, 4, 25), dt.date(2022, 4, 26)]
 TABLES = ("examples", "ledger")

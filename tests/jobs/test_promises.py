@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import PROJECT
+from conftest import JOB_ENVIRONMENT, PROJECT
 from winnow import schema
 from winnow.config import load
 from winnow.errors import ConcurrentRunError
@@ -49,12 +49,22 @@ def prepare(run_job, log):
     )
 
 
-def start(name, *arguments):
-    """Start a job in a process, and a process group, of its own."""
-    command = [sys.executable, str(PROJECT / "jobs" / f"{name}.py"), *map(str, arguments)]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    )
+@pytest.fixture(scope="module")
+def start(engine_arguments):
+    """Return the function that starts a job in a process, and a process group, of its own."""
+
+    def started(name, *arguments):
+        command = [sys.executable, PROJECT / "jobs" / f"{name}.py", *engine_arguments, *arguments]
+        return subprocess.Popen(
+            list(map(str, command)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            env=JOB_ENVIRONMENT,
+        )
+
+    return started
 
 
 def stop(process):
@@ -65,7 +75,7 @@ def stop(process):
 
 
 @pytest.fixture(scope="module")
-def at_once(tmp_path_factory, log):
+def at_once(tmp_path_factory, log, start):
     """The four days prepared by four processes at once, none of whose tables was there: the root, and how each ended."""
     place = tmp_path_factory.mktemp("at_once")
     arguments = ("--root", place, *STRATA, "--set", f"tables.impressions={log}/impressions")
@@ -127,7 +137,9 @@ def test_rows_appended_between_the_passes_do_not_reach_the_day(root, tmp_path, r
     assert read(tmp_path, "examples").where("surface = 'late'").count() == 100 * len(appended)
 
 
-def test_of_two_runs_that_replace_one_day_at_once_the_later_loses_and_nothing_is_doubled(spark, root, tmp_path, read):
+def test_of_two_runs_that_replace_one_day_at_once_the_later_loses_and_nothing_is_doubled(
+    spark, root, tmp_path, read, versions
+):
     from pyspark.sql import functions as F
 
     rows = read(root, "examples", DAYS[0])
@@ -165,7 +177,7 @@ def test_of_two_runs_that_replace_one_day_at_once_the_later_loses_and_nothing_is
         loser.join(60)
     assert [type(found) for found in fault] == [ConcurrentRunError], fault
     assert "DATE'2026-01-05'" in str(fault[0])
-    assert tables._version(schema.EXAMPLES) == won
+    assert versions(tmp_path, "examples")[0]["version"] == won
     assert read(tmp_path, "examples").count() == rows.count()
 
 
@@ -177,7 +189,7 @@ def test_a_run_that_lost_ends_with_the_exit_code_that_says_try_again(spark, tmp_
 
 
 def test_a_driver_killed_while_it_writes_leaves_the_table_as_it_was_and_a_rerun_makes_it_right(
-    spark, tmp_path, run_job, read, content, versions
+    spark, tmp_path, run_job, start, read, content, versions
 ):
     from pyspark.sql import functions as F
 

@@ -149,6 +149,7 @@ def test_asked_for_rows_are_shared_out_as_the_allocation_says_and_positives_are_
     assert math.isclose(weights, 2_000, rel_tol=1e-9), "the mean is that of the kept positives"
 
 
+@pytest.mark.not_on("sail", why="it has no Spark ML")
 def test_a_model_of_the_sample_corrected_in_each_stratum_tells_the_true_probability(spark, tmp_path, run_job, read):
     """A logistic regression with an intercept a stratum is calibrated in each stratum of its own sample.
 

@@ -39,6 +39,7 @@ def test_rows_are_the_same_for_any_partitions_and_time_zone(spark, settings, day
         spark.conf.set("spark.sql.session.timeZone", "UTC")
 
 
+@pytest.mark.not_on("sail", "connect", why="plans and methods are the JVM's")
 def test_no_shuffle_no_join_and_no_method_that_the_jvm_would_not_compile(spark, settings, day, dirt, capsys):
     soiled = SyntheticSettings(rows_per_day=100_000_000, start_date=settings.start_date, dirt=dirt)
     rows = impressions(spark, soiled, day)

@@ -1,0 +1,171 @@
+"""Engines: one line, the same rows, and what an engine lacks refused by name."""
+
+import datetime as dt
+import json
+import subprocess
+import sys
+
+import pytest
+from deltalake import DeltaTable
+
+from conftest import JOB_ENVIRONMENT, PROJECT
+from winnow import schema
+from winnow.config import load
+from winnow.engines import EngineSettings, start_session
+from winnow.errors import InputNotReadyError, SettingsError
+from winnow.tables import Tables
+
+DAY = "2026-01-05"
+#: Every kind of label, positives cut, exact samples, weights by a logarithm, and dirt of every kind.
+ARGUMENTS = (
+    *("--date", DAY, "--set", "sampling.strata=['surface', 'device']", "--set", "labels.watched.kind=watched_fraction"),
+    *("--set", "labels.liked.kind=action", "--set", "labels.long.kind=duration_quantile"),
+    *("--set", "sampling.exact=true"),
+    *("--set", "sampling.positive_rows=300", "--set", "sampling.negative_rows=300"),
+    *("--set", "weighting.basis=log_watch_time", "--set", "guards.quarantine=warn"),
+)
+LOG = (
+    *("--date", DAY, "--set", "synthetic.rows_per_day=6000", "--set", "synthetic.users=500"),
+    *("--set", "synthetic.dirt.duplicate_rate=0.1", "--set", "synthetic.dirt.nan_watch_rate=0.01"),
+    *("--set", "synthetic.dirt.null_surface_rate=0.02", "--set", "synthetic.dirt.ahead_rate=0.01"),
+)
+beside_sail = pytest.mark.not_on("sail", why="it is held beside the others")
+SORTED = {
+    "examples": ["impression_id"],
+    "quarantine": ["event_date", "stage", "row"],
+    "ledger": ["event_date", "label", "stratum"],
+    "impressions": ["impression_id", "watch_s", "surface"],
+    "media": ["media_id"],
+    "users": ["user_id"],
+}
+
+
+@pytest.fixture(scope="module")
+def run(run_job, engine):
+    """Return the function that runs a job on an engine: here on the session's, else in a process of its own."""
+
+    def done(name, root, *arguments, on):
+        if on == engine:
+            ended = run_job(name, root, *arguments)
+            assert ended.code == 0, ended.err
+            return ended.out
+        command = [sys.executable, PROJECT / "jobs" / f"{name}.py", "--root", root, "--engine", on, *arguments]
+        process = subprocess.run(
+            list(map(str, command)), capture_output=True, text=True, timeout=280, check=False, env=JOB_ENVIRONMENT
+        )
+        assert process.returncode == 0, process.stderr
+        return process.stdout
+
+    return done
+
+
+def rows_of(root, table, *, without=("run_id",)):
+    """Return the stored rows of a table as any reader of Delta sees them, in one order."""
+    stored = DeltaTable(f"{root}/{table}").to_pyarrow_table()
+    names = sorted(set(stored.column_names) - set(without))
+    rows = stored.select(names).sort_by([(name, "ascending") for name in SORTED[table]]).to_pylist()
+    return [{name: "NaN" if value != value else value for name, value in row.items()} for row in rows]
+
+
+@pytest.fixture(scope="module")
+def roots(tmp_path_factory, run, engine):
+    """One log prepared by the tests' engine, which made it, and by Sail; a root each, and what the main job showed."""
+    places = {on: tmp_path_factory.mktemp(on) for on in (engine, "sail")}
+    run("make_impressions", places[engine], *LOG, on=engine)
+    arguments = (*ARGUMENTS, "--set", f"tables.impressions={places[engine]}/impressions")
+    return {on: (root, run("prepare_examples", root, *arguments, on=on), arguments) for on, root in places.items()}
+
+
+def assert_alike(ours, theirs):
+    """Rows equal bit for bit, what is made by a logarithm or a power of e to 12 digits: its last bit may differ."""
+    assert len(ours) == len(theirs)
+    for mine, other in zip(ours, theirs, strict=True):
+        logarithms = [name for name in mine if name.endswith(("_weight", "mean_basis", "true_probability"))]
+        near = {name: pytest.approx(other[name], rel=1e-12, abs=0) for name in logarithms if other[name] is not None}
+        assert mine == other | near
+
+
+@beside_sail
+@pytest.mark.parametrize("table", ["examples", "ledger"])
+def test_both_store_the_same_rows_rates_and_weights(roots, table):
+    ours, theirs = (rows_of(root, table) for root, *_ in roots.values())
+    assert len(ours) > 10
+    assert_alike(ours, theirs)
+
+
+@beside_sail
+def test_both_make_the_same_log_and_catalogue(roots, run, engine, tmp_path):
+    root = roots[engine][0]
+    run("make_impressions", tmp_path, *LOG, on="sail")
+    for table in ("impressions", "media", "users"):
+        assert_alike(rows_of(root, table), rows_of(tmp_path, table))
+
+
+@beside_sail
+def test_both_show_the_same_funnel(roots):
+    ours, theirs = (screen for _, screen, _ in roots.values())
+    assert "duplicates" in ours
+    assert ours == theirs
+
+
+@beside_sail
+def test_both_refuse_the_same_rows_for_the_same_reasons(roots):
+    ours, theirs = (rows_of(root, "quarantine") for root, *_ in roots.values())
+    for row in (*ours, *theirs):  # one value may be written in two ways, such as 1.0E10 and 10000000000.0
+        told = json.loads(row["row"])
+        numbers = {name: str(float(told[name])) for name in ("watch_s", "media_duration_s") if told[name] is not None}
+        row["row"] = told | numbers | {"impression_ts": dt.datetime.fromisoformat(told["impression_ts"])}
+    assert len(ours) > 10
+    assert ours == theirs
+
+
+@beside_sail
+@pytest.mark.parametrize("is_sail_first", [False, True])
+def test_either_engine_replaces_what_the_other_wrote(roots, run, engine, is_sail_first):
+    first, second = ("sail", engine) if is_sail_first else (engine, "sail")
+    root, _, arguments = roots[first]
+    before = [row for table in ("examples", "ledger") for row in rows_of(root, table)]
+    versions = DeltaTable(f"{root}/examples").version()
+    run("prepare_examples", root, *arguments, on=second)
+    assert_alike([row for table in ("examples", "ledger") for row in rows_of(root, table)], before)
+    assert DeltaTable(f"{root}/examples").version() == versions + 1
+
+
+def test_an_engine_is_not_started_beside_the_session_that_is_there(spark):
+    with pytest.raises(SettingsError, match="the session that is there"):
+        start_session("test", EngineSettings("sail"))
+    assert start_session("test", EngineSettings()) is spark
+
+
+def test_missing_packages_are_named_with_what_brings_them(monkeypatch):
+    monkeypatch.setattr("pyspark.sql.SparkSession.getActiveSession", lambda: None)
+    monkeypatch.setitem(sys.modules, "pysail.spark", None)
+    with pytest.raises(SettingsError, match=r"winnow\[sail\]"):
+        start_session("test", EngineSettings("sail"))
+
+
+@pytest.mark.parametrize("remote", ["localhost:15002", "http://localhost:15002", "sc://a b", "sc://h:1/;x='y'", ""])
+def test_an_address_that_is_none_is_refused(remote):
+    with pytest.raises(SettingsError, match="sc://HOST:PORT"):
+        EngineSettings("connect", remote)
+    with pytest.raises(SettingsError, match="sc://HOST:PORT"):
+        EngineSettings("connect")
+
+
+@pytest.mark.not_on("spark", "connect", why="they have both")
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_sail_refuses_catalogs_and_lines_of_text_by_name(spark, tmp_path, kind):
+    tables = Tables(spark, load(sets=["tables.impressions=lab.impressions"]), str(tmp_path))
+    with pytest.raises(SettingsError, match=r"by path only, found the name lab\.impressions"):
+        tables.pin(schema.IMPRESSIONS)
+    with pytest.raises(SettingsError, match=f"delta, parquet.* found {kind}.*--engine spark"):
+        tables.read_files([str(tmp_path)], kind, {})
+
+
+def test_a_table_that_is_not_there_is_told_as_such(spark, tmp_path):
+    tables = Tables(spark, load(), str(tmp_path))
+    (tmp_path / "examples").mkdir()
+    assert not tables.exists(schema.EXAMPLES)
+    assert tables.read_slice(schema.LEDGER, {schema.EVENT_DATE: dt.date(2026, 1, 5)}) is None
+    with pytest.raises(InputNotReadyError, match="expected a Delta table"):
+        tables.pin(schema.IMPRESSIONS)
