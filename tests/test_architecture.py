@@ -237,8 +237,8 @@ def test_no_rule_refuses(source):
 # ---- names ---------------------------------------------------------------------------------------------------------
 
 COLUMN_NAMES = {str(value) for value in vars(schema).values() if isinstance(value, schema.Column)}
-#: Columns whose names are words of their own too: outcomes of a row, kinds of a count.
-ALSO_WORDS = {"middle", "unlabelled"}
+#: Columns whose names are words of their own too: outcomes of a row, parts of a number, kinds of a count.
+ALSO_WORDS = {"middle", "unlabelled", "rows", "value", "low", "high", "k"}
 
 
 def other_names(tree: ast.AST) -> Iterator[ast.AST]:
@@ -265,7 +265,7 @@ def column_literals(source: str, file: str) -> Iterator[str]:
 
 def test_only_the_schema_writes_the_name_of_a_column():
     assert {"user_id", "event_date"} <= COLUMN_NAMES
-    files = [file for file in MODULES if file != LIBRARY / "schema.py"]
+    files = [file for file in MODULES if file.parent != LIBRARY / "schema"]
     broken = [line for file in files for line in column_literals(file.read_text(), relative(file))]
     assert not broken, "\n".join(["", *broken])
 

@@ -1,4 +1,4 @@
-"""Write the data dictionary of README.md from lib/winnow/schema.py, so that it is defined once."""
+"""Write the data dictionary of README.md from lib/winnow/schema, so that it is defined once."""
 
 from pathlib import Path
 

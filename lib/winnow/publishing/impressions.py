@@ -20,10 +20,9 @@ from winnow.publishing.quarantine import replace_quarantine
 from winnow.run import Run
 from winnow.slices import Slice
 
-#: Helper columns: every reason to refuse a row, and the first of them; rows counted.
+#: Helper columns: every reason to refuse a row, and the first of them.
 _REASONS = f"{HELPER}reasons"
 _REASON = f"{HELPER}reason"
-_ROWS = "rows"
 
 
 def publish_impressions(run: Run, log: DataFrame, source: str) -> None:
@@ -43,7 +42,7 @@ def publish_impressions(run: Run, log: DataFrame, source: str) -> None:
     told = rows.withColumn(_REASONS, F.concat(CAST_FAULTS, all_refusals(contracts)))
     run.tables.describe("count the rows of each day")
     first = F.try_element_at(F.col(_REASONS), F.lit(1)).alias(_REASON)
-    counts = fetch(told.groupBy(schema.EVENT_DATE, first).agg(F.count(F.lit(1)).alias(_ROWS)))
+    counts = fetch(told.groupBy(schema.EVENT_DATE, first).agg(F.count(F.lit(1)).alias(schema.ROWS)))
     if not counts:
         raise InputNotReadyError(
             "--input: expected rows of the days asked for, found none. Check the files and the days."
@@ -67,9 +66,13 @@ def _funnels(counts: Sequence[Mapping[str, Any]]) -> list[Funnel]:
     return [
         Funnel(
             day,
-            sum(row[_ROWS] for row in counts if row[schema.EVENT_DATE] == day),
+            sum(row[schema.ROWS] for row in counts if row[schema.EVENT_DATE] == day),
             0,
-            {row[_REASON]: row[_ROWS] for row in counts if row[schema.EVENT_DATE] == day and row[_REASON] is not None},
+            {
+                row[_REASON]: row[schema.ROWS]
+                for row in counts
+                if row[schema.EVENT_DATE] == day and row[_REASON] is not None
+            },
         )
         for day in days
     ]
@@ -92,8 +95,8 @@ def _stored_rows(run: Run) -> dict[dt.date, int]:
     if stored is None:
         return {}
     run.tables.describe("the days before")
-    counted = stored.groupBy(schema.EVENT_DATE).agg(F.count(F.lit(1)).alias(_ROWS))
-    return {row[schema.EVENT_DATE]: row[_ROWS] for row in fetch(counted)}
+    counted = stored.groupBy(schema.EVENT_DATE).agg(F.count(F.lit(1)).alias(schema.ROWS))
+    return {row[schema.EVENT_DATE]: row[schema.ROWS] for row in fetch(counted)}
 
 
 def _quarantine(run: Run, told: DataFrame, funnels: Sequence[Funnel], source: str) -> None:

@@ -1,0 +1,26 @@
+"""Every column and table of Winnow, each defined once: its name, its types and its meaning."""
+
+from __future__ import annotations
+
+from winnow.schema.examples import *
+from winnow.schema.kinds import *
+from winnow.schema.logs import *
+from winnow.schema.models import *
+from winnow.schema.records import *
+
+#: Every table, in the order of the line.
+TABLES = (
+    IMPRESSIONS,
+    MEDIA,
+    USERS,
+    EXAMPLES,
+    QUARANTINE,
+    LEDGER,
+    RUNS,
+    CANDIDATES,
+    RECOMMENDATIONS,
+    SCORES,
+    METRICS,
+    RELIABILITY,
+    TRIALS,
+)

@@ -1,0 +1,50 @@
+"""What a column and a table are: names that know their types and their meaning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class Column(str):
+    """A column's name that knows its types (Spark DDL; the first is the one we write) and its meaning."""
+
+    types: tuple[str, ...]
+    doc: str
+    is_required: bool
+
+    def __new__(cls, name: str, types: str, doc: str, *, is_required: bool = True) -> Column:
+        """Make the name; ``types`` are alternatives, split by ``|``."""
+        column = super().__new__(cls, name)
+        column.types = tuple(types.split("|"))
+        column.doc = doc
+        column.is_required = is_required
+        return column
+
+    @property
+    def type(self) -> str:
+        """The type that Winnow itself writes."""
+        return self.types[0]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A stored table: its columns, its key and what it is for."""
+
+    name: str
+    doc: str
+    columns: tuple[Column, ...]
+    key: tuple[Column, ...] = ()
+    partition: tuple[Column, ...] = ()
+    #: The columns that readers filter by: Delta keeps minima and maxima of these only.
+    filtered_by: tuple[Column, ...] = ()
+    #: Columns of so many values that a Parquet dictionary costs time and saves no space.
+    high_cardinality: tuple[Column, ...] = ()
+
+    @property
+    def ddl(self) -> str:
+        """The columns as a DDL string, each in the type that Winnow writes."""
+        return ", ".join(f"{column} {column.type}" for column in self.columns)
+
+    def __str__(self) -> str:
+        """Return the table's name."""
+        return self.name
