@@ -131,6 +131,8 @@ RULES = (
             *("foreach", "foreachPartition"),
         ),
         "rows would leave the JVM one by one; use the functions of F",
+        # A block of users at a time, as Arrow: inner products of matrices are what numpy is for.
+        ("retrieval/scoring.py",),
     ),
     Rule(
         "has SQL text",

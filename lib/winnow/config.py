@@ -21,6 +21,7 @@ from winnow.errors import SettingsError
 from winnow.guards import GuardSettings
 from winnow.importing import ImportingSettings
 from winnow.labelling import Label, LabellingSettings, WatchedFraction, check_labels
+from winnow.retrieval.settings import RetrievalSettings
 from winnow.sampling import SamplingSettings
 from winnow.settings import build, check, check_between, check_columns, nearest
 from winnow.splitting import SplittingSettings
@@ -83,6 +84,7 @@ class Settings:
     writing: WritingSettings = field(default_factory=WritingSettings)
     importing: ImportingSettings = field(default_factory=ImportingSettings)
     synthetic: SyntheticSettings = field(default_factory=SyntheticSettings)
+    retrieval: RetrievalSettings = field(default_factory=RetrievalSettings)
     engine: EngineSettings = field(default_factory=EngineSettings)
 
     def __post_init__(self) -> None:

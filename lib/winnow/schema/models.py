@@ -13,6 +13,11 @@ SCORE = Column("score", "double", "what the list is sorted by; larger is better,
 CANDIDATE_SOURCE = Column(str(SOURCE), "string", "the method that found it: als, popularity, ...")
 REASON = Column("reason", "string", "why it is shown, as the user may be told; null = nothing to tell")
 
+#: What retrieval works with on the way; never stored.
+CONFIDENCE = Column("confidence", "double", "views of a media by a user, each as a capped share of its duration")
+ID_NUMBER = Column("id_number", "int", "a small whole number that stands for an id, from 0")
+FACTORS = Column("factors", "array<float>", "the vector of a user or a media; inner products are scores")
+
 CANDIDATES = Table(
     "candidates",
     "what each method of retrieval found for each user, as of a day",
