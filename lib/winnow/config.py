@@ -18,6 +18,7 @@ from winnow import schema
 from winnow.contracts import ContractSettings
 from winnow.engines.settings import EngineSettings
 from winnow.errors import SettingsError
+from winnow.evaluation.settings import EvaluationSettings
 from winnow.guards import GuardSettings
 from winnow.importing import ImportingSettings
 from winnow.labelling import Label, LabellingSettings, WatchedFraction, check_labels
@@ -85,6 +86,7 @@ class Settings:
     importing: ImportingSettings = field(default_factory=ImportingSettings)
     synthetic: SyntheticSettings = field(default_factory=SyntheticSettings)
     retrieval: RetrievalSettings = field(default_factory=RetrievalSettings)
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     engine: EngineSettings = field(default_factory=EngineSettings)
 
     def __post_init__(self) -> None:

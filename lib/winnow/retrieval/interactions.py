@@ -48,7 +48,7 @@ def confidence(settings: RetrievalSettings) -> Step:
         is_positive = F.col(schema.CLASS) == 1
         # NaN is the largest double: it is asked for by name.
         is_known = ~F.isnan(watch_us) & (watch_us >= 0) & ~F.isnan(duration_us) & (duration_us > 0)
-        views = F.least(F.try_divide(watch_us, duration_us), F.lit(settings.cap))
+        views = F.least(watch_us / F.nullif(duration_us, F.lit(0.0)), F.lit(settings.cap))
         unknown = F.when(is_positive, F.lit(min(1.0, settings.cap))).otherwise(F.lit(0.0))
         millionths = F.rint(F.when(is_known, views).otherwise(unknown) * 1e6).cast("bigint")
         return (

@@ -1,0 +1,109 @@
+"""How sure a metric is: bootstrap over users, and the paired comparison of two models.
+
+Users are resampled in groups, by a hash of their id: of a group only its sums are known, so what is resampled fits into
+memory for any number of users. With fewer users than groups nearly each user is a group of its own, and this is the
+bootstrap over users of Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapters 6 and 13; with more of
+them, users are still alike between groups, and the intervals are those of means over many users.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+#: Sums of all groups -> the metric; the last axis holds the sums, so that all resamples are worked out at once.
+Statistic = Callable[[Array], Array]
+#: Resamples that are drawn at a time: more would only take memory.
+_AT_ONCE = 64
+
+
+class Interval(NamedTuple):
+    """A metric, how far it may be off, and its confidence interval."""
+
+    value: float
+    standard_error: float
+    low: float
+    high: float
+
+
+class Difference(NamedTuple):
+    """How much better one model is than another on the same users, and how often chance alone does that."""
+
+    interval: Interval
+    p_value: float
+
+
+def ratio_of(numerator: int, denominator: int) -> Statistic:
+    """Return the statistic that divides one sum by another: a mean over users is a sum over users by their number."""
+
+    def ratio(sums: Array) -> Array:
+        above, below = sums[..., numerator], sums[..., denominator]
+        divided: Array = np.divide(above, below, out=np.full_like(above, np.nan), where=below != 0)
+        return divided
+
+    return ratio
+
+
+def bootstrap(
+    sums: Array, statistic: Statistic, *, resamples: int = 1_000, confidence: float = 0.95, seed: int = 0
+) -> Interval:
+    """Return the metric with its standard error and percentile interval.
+
+    ``sums``: one row a group of users, one column a sum. A single group tells nothing of its spread: the error is NaN.
+    """
+    value = float(statistic(sums.sum(axis=0)))
+    drawn = _resampled(sums, statistic, resamples, seed)
+    return _interval(value, drawn, confidence)
+
+
+def compare(
+    sums: Array,
+    baseline: Array,
+    statistic: Statistic,
+    *,
+    resamples: int = 1_000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Difference:
+    """Return how much larger the metric is than the baseline's, on the same groups of users in the same order.
+
+    Both are resampled together, so what makes users easy or hard for either model cancels out. The p-value is that of
+    the randomisation test (Smucker, Allan, Carterette, CIKM 2007): groups change sides at random.
+    """
+    if sums.shape != baseline.shape:
+        raise ValueError(f"expected the same groups and sums of both, found {sums.shape} and {baseline.shape}")
+    value = float(statistic(sums.sum(axis=0)) - statistic(baseline.sum(axis=0)))
+    drawn = _resampled(sums, statistic, resamples, seed) - _resampled(baseline, statistic, resamples, seed)
+    total, difference = sums.sum(axis=0) + baseline.sum(axis=0), sums - baseline
+    random = np.random.default_rng((seed, 1))
+    as_large = 0
+    for count in _batches(resamples):
+        swapped = random.choice((-1.0, 1.0), size=(count, len(sums))) @ difference
+        mixed = statistic((total + swapped) / 2) - statistic((total - swapped) / 2)
+        as_large += int(np.sum(np.abs(mixed) >= abs(value) * (1 - 1e-12)))
+    return Difference(_interval(value, drawn, confidence), (as_large + 1) / (resamples + 1))
+
+
+def _resampled(sums: Array, statistic: Statistic, resamples: int, seed: int) -> Array:
+    """Return the metric of each resample; the same groups are drawn for the same seed and number of groups."""
+    random = np.random.default_rng((seed, 0))
+    groups = len(sums)
+    shares = np.full(groups, 1.0 / groups)
+    drawn = [statistic(random.multinomial(groups, shares, size=count) @ sums) for count in _batches(resamples)]
+    return np.concatenate(drawn)
+
+
+def _interval(value: float, drawn: Array, confidence: float) -> Interval:
+    known: Any = drawn[np.isfinite(drawn)]
+    if len(known) < 2 or np.isnan(value):
+        return Interval(value, float("nan"), float("nan"), float("nan"))
+    low, high = np.quantile(known, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(value, float(np.std(known, ddof=1)), float(low), float(high))
+
+
+def _batches(resamples: int) -> list[int]:
+    return [min(_AT_ONCE, resamples - done) for done in range(0, resamples, _AT_ONCE)]
