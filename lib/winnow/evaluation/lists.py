@@ -45,8 +45,8 @@ def _place(rows: DataFrame) -> Column:
     if schema.RANK in rows.columns:
         return F.col(schema.RANK).cast("double")
     if schema.SCORE in rows.columns:
-        worst = F.lit(float("nan"))  # the largest double
-        return F.coalesce(-F.col(schema.SCORE).cast("double"), worst)
+        score = F.col(schema.SCORE).cast("double")
+        return F.when(F.isnan(score) | score.isNull(), F.lit(float("inf"))).otherwise(-score)
     raise ContractError(
         f"lists: missing {schema.RANK} (int, from 1) or {schema.SCORE} (double). It has: {', '.join(rows.columns)}"
     )

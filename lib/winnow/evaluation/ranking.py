@@ -94,7 +94,7 @@ def sum_hits(
         relevant,
         lambda of: F.struct(
             F.array_position(F.coalesce(ITEMS, F.array().cast(lists.schema[ITEMS].dataType)), of["media"]).alias(
-                "rank"
+                schema.RANK
             ),
             of["grade"].alias("grade"),
         ),
@@ -142,15 +142,9 @@ def _terms(k: int, convention: Convention) -> dict[str, Column]:
 
 def _ideal(k: int, convention: Convention) -> Column:
     """Return the discounted gain of the best list of ``k`` places."""
-    discounts = [1.0 / math.log2(place + 1) for place in range(1, k + 1)]
     if convention.ideal == "full":
-        return F.lit(sum(discounts))
-    best = F.slice(RELEVANT, 1, k)
-    gains = F.zip_with(
-        best,
-        F.slice(F.lit(discounts), F.lit(1), F.size(best)),
-        lambda of, discount: _gain(of["grade"]) * discount,
-    )
+        return F.lit(sum(1.0 / math.log2(place + 1) for place in range(1, k + 1)))
+    gains = F.transform(F.slice(RELEVANT, 1, k), lambda of, place: _gain(of["grade"]) / F.log2(place + 2))
     return F.aggregate(gains, F.lit(0.0), lambda total, gain: total + gain)
 
 
