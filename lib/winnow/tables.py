@@ -170,6 +170,11 @@ class Tables:
             return reader.option("columnNameOfCorruptRecord", CORRUPT_RECORD).schema(text).csv(list(files))
         return reader.parquet(*files)
 
+    @property
+    def has_spark_ml(self) -> bool:
+        """Whether the engine fits models of Spark ML."""
+        return self._engine.has_spark_ml
+
     def parallelism(self) -> int:
         """Return the number of tasks that can run at once."""
         return self._engine.parallelism()

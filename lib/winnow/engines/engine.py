@@ -19,6 +19,8 @@ class Engine(Protocol):
 
     #: Kinds of foreign files that the engine reads, faulty lines told.
     reads: frozenset[str]
+    #: Whether models of Spark ML are fitted there.
+    has_spark_ml: bool
 
     def exists(self, place: str) -> bool:
         """Return whether there is a Delta table."""

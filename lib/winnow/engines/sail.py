@@ -39,6 +39,7 @@ class SailEngine:
     """Sail; its tables are told by path only."""
 
     reads = frozenset({"delta", "parquet"})
+    has_spark_ml = False
 
     def __init__(self, spark: SparkSession) -> None:
         """Keep the session."""

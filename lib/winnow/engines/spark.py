@@ -32,6 +32,7 @@ class SparkEngine:
     """Spark."""
 
     reads = frozenset({"delta", "parquet", "csv", "json"})
+    has_spark_ml = True
 
     def __init__(self, spark: SparkSession) -> None:
         """Keep the session."""

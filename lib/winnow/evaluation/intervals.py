@@ -21,6 +21,18 @@ Statistic = Callable[[Array], Array]
 _AT_ONCE = 64
 
 
+class Asked(NamedTuple):
+    """How intervals are made."""
+
+    resamples: int = 1_000
+    confidence: float = 0.95
+    seed: int = 0
+
+
+#: What is asked for where nobody says otherwise.
+USUAL = Asked()
+
+
 class Interval(NamedTuple):
     """A metric, how far it may be off, and its confidence interval."""
 
@@ -48,27 +60,17 @@ def ratio_of(numerator: int, denominator: int) -> Statistic:
     return ratio
 
 
-def bootstrap(
-    sums: Array, statistic: Statistic, *, resamples: int = 1_000, confidence: float = 0.95, seed: int = 0
-) -> Interval:
+def bootstrap(sums: Array, statistic: Statistic, asked: Asked = USUAL) -> Interval:
     """Return the metric with its standard error and percentile interval.
 
     ``sums``: one row a group of users, one column a sum. A single group tells nothing of its spread: the error is NaN.
     """
     value = float(statistic(sums.sum(axis=0)))
-    drawn = _resampled(sums, statistic, resamples, seed)
-    return _interval(value, drawn, confidence)
+    drawn = _resampled(sums, statistic, asked)
+    return _interval(value, drawn, asked.confidence)
 
 
-def compare(
-    sums: Array,
-    baseline: Array,
-    statistic: Statistic,
-    *,
-    resamples: int = 1_000,
-    confidence: float = 0.95,
-    seed: int = 0,
-) -> Difference:
+def compare(sums: Array, baseline: Array, statistic: Statistic, asked: Asked = USUAL) -> Difference:
     """Return how much larger the metric is than the baseline's, on the same groups of users in the same order.
 
     Both are resampled together, so what makes users easy or hard for either model cancels out. The p-value is that of
@@ -77,23 +79,23 @@ def compare(
     if sums.shape != baseline.shape:
         raise ValueError(f"expected the same groups and sums of both, found {sums.shape} and {baseline.shape}")
     value = float(statistic(sums.sum(axis=0)) - statistic(baseline.sum(axis=0)))
-    drawn = _resampled(sums, statistic, resamples, seed) - _resampled(baseline, statistic, resamples, seed)
+    drawn = _resampled(sums, statistic, asked) - _resampled(baseline, statistic, asked)
     total, difference = sums.sum(axis=0) + baseline.sum(axis=0), sums - baseline
-    random = np.random.default_rng((seed, 1))
+    random = np.random.default_rng((asked.seed, 1))
     as_large = 0
-    for count in _batches(resamples):
+    for count in _batches(asked.resamples):
         swapped = random.choice((-1.0, 1.0), size=(count, len(sums))) @ difference
         mixed = statistic((total + swapped) / 2) - statistic((total - swapped) / 2)
         as_large += int(np.sum(np.abs(mixed) >= abs(value) * (1 - 1e-12)))
-    return Difference(_interval(value, drawn, confidence), (as_large + 1) / (resamples + 1))
+    return Difference(_interval(value, drawn, asked.confidence), (as_large + 1) / (asked.resamples + 1))
 
 
-def _resampled(sums: Array, statistic: Statistic, resamples: int, seed: int) -> Array:
+def _resampled(sums: Array, statistic: Statistic, asked: Asked) -> Array:
     """Return the metric of each resample; the same groups are drawn for the same seed and number of groups."""
-    random = np.random.default_rng((seed, 0))
+    random = np.random.default_rng((asked.seed, 0))
     groups = len(sums)
     shares = np.full(groups, 1.0 / groups)
-    drawn = [statistic(random.multinomial(groups, shares, size=count) @ sums) for count in _batches(resamples)]
+    drawn = [statistic(random.multinomial(groups, shares, size=count) @ sums) for count in _batches(asked.resamples)]
     return np.concatenate(drawn)
 
 

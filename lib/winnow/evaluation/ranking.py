@@ -34,6 +34,9 @@ PRECISION, RECALL, F1, HIT_RATE = "precision", "recall", "f1", "hit_rate"
 MAP, MAR, MRR, NDCG = "map", "mar", "mrr", "ndcg"
 METRICS_OF_LISTS = (PRECISION, RECALL, F1, HIT_RATE, MAP, MAR, MRR, NDCG)
 
+#: Column that counts the users with a relevant media, and that of those who have a list too.
+USERS, LISTED = "users", "listed"
+
 #: Who is counted: all users with a relevant media, or those of them who have a list too.
 Population = Literal["relevant", "listed"]
 _LISTED = f"{HELPER}listed"
@@ -110,8 +113,8 @@ def sum_hits(
     )
     is_first = F.coalesce(F.col("earlier"), F.lit(0)) == 0  # one row of each user, with hits or without
     sums = [
-        F.sum(F.when(is_first, 1).otherwise(0)).alias("users"),
-        F.sum(F.when(is_first & F.col(_LISTED), 1).otherwise(0)).alias("listed"),
+        F.sum(F.when(is_first, 1).otherwise(0)).alias(USERS),
+        F.sum(F.when(is_first & F.col(_LISTED), 1).otherwise(0)).alias(LISTED),
     ]
     for k in at:
         counts = F.col("hit")[schema.RANK] <= k
@@ -155,4 +158,4 @@ def _gain(grade: Column) -> Column:
 def population_of(metric: str, convention: Convention = WINNOW) -> str:
     """Return the column of ``sum_hits`` that the sums of a metric are divided by."""
     population = convention.ndcg_population if metric == NDCG else convention.population
-    return "users" if population == "relevant" else "listed"
+    return USERS if population == "relevant" else LISTED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from winnow.retrieval.interactions import Interactions, interactions
 from winnow.retrieval.settings import AlsSettings, PopularitySettings, RetrievalSettings
-from winnow.retrieval.sources import LEARNERS, Model, fit_and_recommend
+from winnow.retrieval.sources import LEARNERS, Model, fit_and_recommend, recommend
 
 __all__ = [
     "LEARNERS",
@@ -15,4 +15,5 @@ __all__ = [
     "RetrievalSettings",
     "fit_and_recommend",
     "interactions",
+    "recommend",
 ]

@@ -43,12 +43,16 @@ def fit_and_recommend(
     A user without a positive before has rows of popularity only. Raises DataError where als has nothing to learn from.
     """
     known = interactions(examples, as_of, settings)
-    seen = known.pairs.select(schema.USER_ID, schema.MEDIA_ID) if settings.skip_seen else None
-    length = settings.candidates if n is None else n
     lists = [
-        LEARNERS[name](known, settings)
-        .recommend(users, length, seen)
-        .select(F.lit(name).alias(schema.CANDIDATE_SOURCE), "*")
+        recommend(name, known, settings, users, n).select(F.lit(name).alias(schema.CANDIDATE_SOURCE), "*")
         for name in settings.sources
     ]
     return reduce(DataFrame.unionByName, lists)
+
+
+def recommend(
+    source: str, known: Interactions, settings: RetrievalSettings, users: DataFrame, n: int | None = None
+) -> DataFrame:
+    """Fit one source to what is known and return its lists: user_id, media_id, rank, score, reason."""
+    seen = known.pairs.select(schema.USER_ID, schema.MEDIA_ID) if settings.skip_seen else None
+    return LEARNERS[source](known, settings).recommend(users, settings.candidates if n is None else n, seen)

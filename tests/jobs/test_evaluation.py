@@ -1,0 +1,108 @@
+"""From examples to lists and their metrics, by the jobs, on a log whose truth is known."""
+
+import datetime as dt
+import json
+
+import pytest
+from pyspark.sql import functions as F
+
+START, TEST_DAY = "2026-01-05", "2026-01-09"
+SMALL = (
+    "--set", "retrieval.als.rank=8", "--set", "retrieval.als.iterations=5", "--set", "retrieval.als.user_blocks=2",
+    "--set", "retrieval.als.item_blocks=2", "--set", "retrieval.candidates=20",
+)  # fmt: skip
+SPLIT = ("--set", f"splitting.test_start={TEST_DAY}")
+WORLD = ("--set", "synthetic.rows_per_day=8000", "--set", "synthetic.users=300", "--set", "synthetic.media=200")
+POPULARITY_ALONE = ("--set", 'retrieval.sources=["popularity"]')
+
+
+@pytest.fixture(scope="module")
+def evaluated(run_job, engine, tmp_path_factory):
+    """A root with five days of examples, the lists as of the last, and their metrics; and what evaluate said."""
+    root = tmp_path_factory.mktemp("evaluated")
+    sources = POPULARITY_ALONE if engine == "sail" else ()
+    days = ("--start", START, "--end", TEST_DAY)
+    assert run_job("make_impressions", root, *days, *WORLD).code == 0
+    assert run_job("prepare_examples", root, *days, *SPLIT).code == 0
+    assert run_job("generate_candidates", root, "--date", TEST_DAY, *SMALL, *sources).code == 0
+    ended = run_job("evaluate", root, "--date", TEST_DAY, *SLICED)
+    assert ended.code == 0, ended.err
+    return root, ended
+
+
+SLICED = ("--set", 'evaluation.slices=["device"]', "--set", "evaluation.baseline=popularity")
+
+
+def test_the_metrics_are_those_of_the_stored_lists(evaluated, read):
+    root, _ = evaluated
+    lists = {}
+    for row in read(root, "candidates").where("source = 'popularity' and rank <= 10").collect():
+        assert row["as_of_date"] == dt.date.fromisoformat(TEST_DAY)
+        lists.setdefault(row["user_id"], {})[row["rank"]] = row["media_id"]
+    wanted = {}
+    held_out = (F.col("event_date") == F.lit(TEST_DAY).cast("date")) & (F.col("watched_label") == 1)
+    for row in read(root, "examples").where(held_out).collect():
+        wanted.setdefault(row["user_id"], set()).add(row["media_id"])
+    recall = sum(len(own & set(lists.get(user, {}).values())) / len(own) for user, own in wanted.items()) / len(wanted)
+    whole = read(root, "metrics").where("slice = '{}' and baseline is null and model = 'popularity' and k = 10")
+    stored = {row["metric"]: row for row in whole.collect()}
+    assert stored["recall"]["value"] == pytest.approx(recall, abs=1e-12)
+    assert stored["recall"]["units"] == len(wanted)
+    assert stored["recall"]["low"] < recall < stored["recall"]["high"]
+    assert len(stored) == 8
+
+
+def test_lists_know_nothing_of_the_day_they_are_of(evaluated, read):
+    root, _ = evaluated
+    before = read(root, "examples").where(F.col("event_date") < F.lit(TEST_DAY).cast("date"))
+    seen = before.where("watched_label = 1").select("user_id", "media_id").distinct()
+    lists = read(root, "candidates")
+    assert lists.join(seen, on=["user_id", "media_id"], how="left_semi").count() == 0, "what was seen is left out"
+    known = before.where("watched_label = 1").select("media_id").distinct()
+    assert lists.join(known, on="media_id", how="left_anti").count() == 0, "what nobody watched before is not known"
+
+
+def test_slices_share_the_users_and_the_screen_tells_the_whole(evaluated, read):
+    root, ended = evaluated
+    rows = read(root, "metrics").where("metric = 'recall' and k = 10 and baseline is null and model = 'popularity'")
+    units = {row["slice"]: row["units"] for row in rows.collect()}
+    devices = {json.loads(name)["device"] for name in units if name != "{}"}
+    assert devices == {"mobile", "tv", "web", "tablet"}
+    assert all(units["{}"] >= count for count in units.values())
+    assert "recall@20" in ended.err
+    assert "popularity" in ended.err
+
+
+@pytest.mark.not_on("sail", why="it has no Spark ML")
+def test_als_is_compared_with_the_baseline_and_a_rerun_replaces_the_metrics(evaluated, read, run_job):
+    root, _ = evaluated
+    compared = read(root, "metrics").where("baseline = 'popularity' and slice = '{}'").collect()
+    assert {row["model"] for row in compared} == {"als"}
+    assert all(0 < row["p_value"] <= 1 for row in compared)
+    metrics = read(root, "metrics").drop("run_id")
+    former = sorted(map(str, metrics.collect()))
+    assert run_job("evaluate", root, "--date", TEST_DAY, *SLICED).code == 0
+    assert sorted(map(str, read(root, "metrics").drop("run_id").collect())) == former
+
+
+@pytest.mark.parametrize(
+    ("job", "arguments", "code", "said"),
+    [
+        ("evaluate", ("--date", "2026-01-08"), 4, "Run generate_candidates.py --date 2026-01-08"),
+        ("evaluate", ("--date", TEST_DAY, "--set", "evaluation.relevance={liked = 1}"), 3, "found no liked_label"),
+        ("evaluate", ("--date", TEST_DAY, "--set", 'evaluation.slices=["planet"]'), 3, "found no planet"),
+        ("generate_candidates", ("--date", START), 4, "Run prepare_examples on the days before it"),
+    ],
+)
+def test_what_is_missing_is_named(evaluated, run_job, job, arguments, code, said):
+    root, _ = evaluated
+    ended = run_job(job, root, *arguments, *(POPULARITY_ALONE if job == "generate_candidates" else ()))
+    assert ended.code == code, ended.err
+    assert said in ended.err
+
+
+@pytest.mark.not_on("spark", "connect", why="they have Spark ML")
+def test_what_sail_cannot_fit_is_refused_by_name(evaluated, run_job):
+    ended = run_job("generate_candidates", evaluated[0], "--date", TEST_DAY)
+    assert ended.code == 2
+    assert "found als" in ended.err
