@@ -20,8 +20,8 @@ class EvaluationSettings:
     slices: tuple[str, ...] = ()
     #: What the other models are compared with; not set = nothing.
     baseline: str | None = None
-    #: Columns of the examples that are scores themselves, such as true_probability of a synthetic log.
-    score_columns: tuple[str, ...] = ()
+    #: Column of the examples that is a score itself -> the label that it is a score of.
+    score_columns: Mapping[str, str] = field(default_factory=dict)
     #: Bins of a reliability curve, of equally many rows.
     bins: int = 20
     #: Share of intervals that hold the truth.

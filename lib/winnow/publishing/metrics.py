@@ -65,18 +65,13 @@ def publish_metrics(run: Run) -> None:
 def _wanted(run: Run, start: dt.date, end: dt.date) -> DataFrame:
     """Return what users engaged with in the period, as ``lists.relevant`` makes it."""
     settings, tables = run.settings.evaluation, run.tables
-    asked = splitting.Period(start, end + dt.timedelta(days=1))
-    split = splitting.Split(splitting.Period(dt.date.min, start), test=asked)
-    examples = tables.read(schema.EXAMPLES)
-    missing = [name for label in settings.relevance if (name := schema.label_column(label)) not in examples.columns]
+    held_out = _held_out(run, start, end)
+    missing = [name for label in settings.relevance if (name := schema.label_column(label)) not in held_out.columns]
     if missing:
         raise ContractError(
             f"evaluation.relevance: expected labels of the examples, found no {', '.join(missing)}. "
-            f"They have: {', '.join(examples.columns)}"
+            f"They have: {', '.join(held_out.columns)}"
         )
-    held_out = examples.transform(splitting.assign(split, run.settings.splitting.utc_offset_h)).where(
-        F.col(schema.SPLIT) == splitting.TEST
-    )
     grades = [F.when(_is_positive(label), F.lit(grade)) for label, grade in settings.relevance.items()]
     rates = [F.when(_is_positive(label), F.col(schema.rate_column(label))) for label in settings.relevance]
     grade = grades[0] if len(grades) == 1 else F.greatest(*grades)
@@ -96,6 +91,14 @@ def _wanted(run: Run, start: dt.date, end: dt.date) -> DataFrame:
             "of the sample. Keep every positive of these days ([splitting] validation_start or test_start)."
         )
     return graded.transform(lists.relevant(settings.slices))
+
+
+def _held_out(run: Run, start: dt.date, end: dt.date) -> DataFrame:
+    """Return the examples that were shown in the period and logged on its days."""
+    asked = splitting.Period(start, end + dt.timedelta(days=1))
+    split = splitting.Split(splitting.Period(dt.date.min, start), test=asked)
+    parted = run.tables.read(schema.EXAMPLES).transform(splitting.assign(split, run.settings.splitting.utc_offset_h))
+    return parted.where(F.col(schema.SPLIT) == splitting.TEST).drop(schema.SPLIT)
 
 
 def _is_positive(label: str) -> Column:
