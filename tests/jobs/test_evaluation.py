@@ -13,6 +13,10 @@ SMALL = (
 )  # fmt: skip
 SPLIT = ("--set", f"splitting.test_start={TEST_DAY}")
 WORLD = ("--set", "synthetic.rows_per_day=8000", "--set", "synthetic.users=300", "--set", "synthetic.media=200")
+SLICED = (
+    "--set", 'evaluation.slices=["device"]', "--set", "evaluation.baseline=popularity",
+    "--set", "evaluation.score_columns.true_probability=watched",
+)  # fmt: skip
 POPULARITY_ALONE = ("--set", 'retrieval.sources=["popularity"]')
 
 
@@ -30,9 +34,6 @@ def evaluated(run_job, engine, tmp_path_factory):
     return root, ended
 
 
-SLICED = ("--set", 'evaluation.slices=["device"]', "--set", "evaluation.baseline=popularity")
-
-
 def test_the_metrics_are_those_of_the_stored_lists(evaluated, read):
     root, _ = evaluated
     lists = {}
@@ -44,7 +45,9 @@ def test_the_metrics_are_those_of_the_stored_lists(evaluated, read):
     for row in read(root, "examples").where(held_out).collect():
         wanted.setdefault(row["user_id"], set()).add(row["media_id"])
     recall = sum(len(own & set(lists.get(user, {}).values())) / len(own) for user, own in wanted.items()) / len(wanted)
-    whole = read(root, "metrics").where("slice = '{}' and baseline is null and model = 'popularity' and k = 10")
+    whole = read(root, "metrics").where(
+        "k is not null and slice = '{}' and baseline is null and model = 'popularity' and k = 10"
+    )
     stored = {row["metric"]: row for row in whole.collect()}
     assert stored["recall"]["value"] == pytest.approx(recall, abs=1e-12)
     assert stored["recall"]["units"] == len(wanted)
@@ -70,7 +73,21 @@ def test_slices_share_the_users_and_the_screen_tells_the_whole(evaluated, read):
     assert devices == {"mobile", "tv", "web", "tablet"}
     assert all(units["{}"] >= count for count in units.values())
     assert "recall@20" in ended.err
+    assert "calibration_ratio" in ended.err
     assert "popularity" in ended.err
+
+
+def test_the_truth_is_calibrated_and_its_curve_sums_to_the_rows(evaluated, read):
+    root, _ = evaluated
+    whole = read(root, "metrics").where("model = 'true_probability' and slice = '{}'").collect()
+    found = {row["metric"]: row["value"] for row in whole}
+    assert found["calibration_ratio"] == pytest.approx(1.0, abs=0.2)  # of some 350 positives: four standard errors
+    assert found["auc"] > 0.7
+    assert found["ne"] < 1
+    curve = read(root, "reliability").where("slice = '{}'").collect()
+    assert sum(row["rows"] for row in curve) == whole[0]["units"]
+    rising = [row["mean_score"] for row in sorted(curve, key=lambda row: row["bin"])]
+    assert rising == sorted(rising)
 
 
 @pytest.mark.not_on("sail", why="it has no Spark ML")

@@ -1,11 +1,10 @@
-"""Stored lists held against what users went on to engage with: metrics with intervals, whole and by slices."""
+"""Lists and scores held against what users went on to do: metrics with intervals, whole and by slices."""
 
 from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterator, Mapping
-from functools import reduce
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from winnow.errors import ContractError, InputNotReadyError
 from winnow.evaluation import intervals, lists, ranking
 from winnow.evaluation.intervals import Array, Interval
 from winnow.evaluation.settings import EvaluationSettings
+from winnow.publishing.score_metrics import measure_scores
 from winnow.run import Run
 from winnow.slices import Slice
 
@@ -27,45 +27,50 @@ _Sums = Mapping[str, Array]
 
 
 def publish_metrics(run: Run) -> None:
-    """Measure the lists as of the first day against the positives of all the days, and replace the period's metrics.
+    """Measure lists as of the first day, and scores of all the days, against the examples; replace the period's metrics.
 
-    Models are the sources of the table candidates and the models of the table recommendations. Relevant is a media that
-    is positive, in the examples of those days, for a label of ``evaluation.relevance``; rows shown before the first day
-    are left out even where they were logged on it.
+    Lists are those of the tables candidates (each source a model) and recommendations. Relevant is a media that is positive
+    for a label of ``evaluation.relevance``. Rows shown before the first day are left out even where they were logged on it.
 
-    Raises InputNotReadyError without lists as of the first day or without positives, ContractError where the examples
-    lack a label or a slice's column.
+    Raises InputNotReadyError without lists and scores or without positives, ContractError where the examples lack a
+    label or a slice's column.
     """
-    settings, tables = run.settings.evaluation, run.tables
+    tables = run.tables
     start, end = run.days[0], run.days[-1]
-    wanted = _wanted(run, start, end)
+    held_out = _held_out(run, start, end)
+    found, curves = measure_scores(run, held_out)
+    listed = _listed(run, start)
+    if not listed and not found:
+        raise InputNotReadyError(
+            f"{start}: expected lists as of this day in {tables.location(schema.CANDIDATES)} or "
+            f"{tables.location(schema.RECOMMENDATIONS)}, or scores, found none. Run generate_candidates.py --date {start}."
+        )
+    if listed:
+        found += _measure_lists(run, _wanted(run, held_out), listed)
+    where: Slice = {schema.END_DATE: end, schema.PROTOCOL: BY_TIME}
+    common = {schema.START_DATE: start, **where, schema.RUN_ID: run.run_id}
+    for table, records in ((schema.METRICS, found), (schema.RELIABILITY, curves)):
+        rows = tables.local(table, [{**dict.fromkeys(table.columns), **common, **record} for record in records])
+        tables.replace(table, rows, where, record=run.metadata(), files=1)
+    run.say(_screen(found))
+
+
+def _measure_lists(run: Run, wanted: DataFrame, listed: Mapping[str, DataFrame]) -> list[dict[str, Any]]:
+    """Return the records of METRICS for the lists of each model."""
+    settings = run.settings.evaluation
     sums: dict[str, _Sums] = {}
-    for model, rows in _listed(run, start).items():
-        tables.describe(f"{start} to {end}: lists of {model}")
+    for model, rows in listed.items():
+        run.tables.describe(f"lists of {model}")
         joined = wanted.join(rows.transform(lists.lists(settings.longest)), on=schema.USER_ID, how="left")
         summed = ranking.sum_hits(joined, settings.at, groups=settings.groups, seed=settings.seed)
         sums[model] = _by_slice(pipeline.fetch(summed), settings)
-    records = [
-        {
-            **dict.fromkeys(schema.METRICS.columns),
-            schema.END_DATE: end,
-            schema.START_DATE: start,
-            schema.PROTOCOL: BY_TIME,
-            schema.RUN_ID: run.run_id,
-            **record,
-        }
-        for model in sums
-        for record in _measured(model, sums, settings)
-    ]
-    where: Slice = {schema.END_DATE: end, schema.PROTOCOL: BY_TIME}
-    tables.replace(schema.METRICS, tables.local(schema.METRICS, records), where, record=run.metadata(), files=1)
-    run.say(_screen(records, settings))
+    return [record for model in sums for record in _measured(model, sums, settings)]
 
 
-def _wanted(run: Run, start: dt.date, end: dt.date) -> DataFrame:
+def _wanted(run: Run, held_out: DataFrame) -> DataFrame:
     """Return what users engaged with in the period, as ``lists.relevant`` makes it."""
     settings, tables = run.settings.evaluation, run.tables
-    held_out = _held_out(run, start, end)
+    period = f"{run.days[0]} to {run.days[-1]}"
     missing = [name for label in settings.relevance if (name := schema.label_column(label)) not in held_out.columns]
     if missing:
         raise ContractError(
@@ -78,16 +83,16 @@ def _wanted(run: Run, start: dt.date, end: dt.date) -> DataFrame:
     rate = rates[0] if len(rates) == 1 else F.least(*rates)
     graded = held_out.withColumns({lists.GRADE: grade.cast("int"), schema.RATE: rate})
     graded = graded.where(F.col(lists.GRADE).isNotNull())
-    tables.describe(f"{start} to {end}: positives")
+    tables.describe(f"{period}: positives")
     (found,) = pipeline.fetch(graded.agg(F.count(F.lit(1)).alias(schema.ROWS), F.min(schema.RATE).alias(schema.RATE)))
     if not found[schema.ROWS]:
         raise InputNotReadyError(
-            f"{start} to {end}: expected positives of {', '.join(settings.relevance)} in the examples, found none. "
+            f"{period}: expected positives of {', '.join(settings.relevance)} in the examples, found none. "
             "Run prepare_examples on those days."
         )
     if found[schema.RATE] < 1:
         run.warn(
-            f"{start} to {end}: positives were downsampled (rate {found[schema.RATE]:.3g}): recall, map and ndcg are those "
+            f"{period}: positives were downsampled (rate {found[schema.RATE]:.3g}): recall, map and ndcg are those "
             "of the sample. Keep every positive of these days ([splitting] validation_start or test_start)."
         )
     return graded.transform(lists.relevant(settings.slices))
@@ -115,11 +120,6 @@ def _listed(run: Run, as_of: dt.date) -> dict[str, DataFrame]:
         run.tables.describe(f"{as_of}: models of {table}")
         for name in sorted(row[model] for row in pipeline.fetch(rows.select(model).distinct())):
             found[name] = rows.where(F.col(model) == name)
-    if not found:
-        raise InputNotReadyError(
-            f"{as_of}: expected lists as of this day in {run.tables.location(schema.CANDIDATES)} or "
-            f"{run.tables.location(schema.RECOMMENDATIONS)}, found none. Run generate_candidates.py --date {as_of}."
-        )
     return found
 
 
@@ -164,24 +164,26 @@ def _of(interval: Interval) -> dict[str, Any]:
     return {column: None if math.isnan(value) else value for column, value in zip(columns, interval, strict=True)}
 
 
-def _screen(records: list[dict[str, Any]], settings: EvaluationSettings) -> str:
-    """Return the metrics of all users at the longest N, a line a model."""
+def _screen(records: Sequence[Mapping[str, Any]]) -> str:
+    """Return the metrics of all users and rows at the longest N: a line a model and metric, with its interval."""
+    longest = max((row[schema.K] for row in records if row.get(schema.K)), default=None)
     shown = [
         row
         for row in records
-        if row[schema.SLICE] == lists.ALL and row[schema.K] == settings.longest and row[schema.BASELINE] is None
+        if row[schema.SLICE] == lists.ALL and not row.get(schema.BASELINE) and row.get(schema.K) in (None, longest)
     ]
-    lines: dict[str, str] = reduce(
-        lambda told, row: told | {row[schema.MODEL]: told.get(row[schema.MODEL], "") + _cell(row)}, shown, {}
-    )
-    heads = "".join(f"{f'{metric}@{settings.longest}':>16}" for metric in ranking.METRICS_OF_LISTS)
-    width = max(map(len, lines))
+    names = [row[schema.METRIC] + (f"@{row[schema.K]}" if row.get(schema.K) else "") for row in shown]
+    width = max(len(row[schema.MODEL]) for row in shown)
     return "\n".join(
-        [f"metrics of {shown[0][schema.UNITS]:,} users, with half of their intervals' width:", " " * width + heads]
-        + [f"{model:<{width}}{cells}" for model, cells in lines.items()]
+        ["metrics, with their intervals:"]
+        + [
+            f"  {row[schema.MODEL]:<{width}}  {name:<18}{_cell(row)}   of {row[schema.UNITS]:,}"
+            for row, name in zip(shown, names, strict=True)
+        ]
     )
 
 
 def _cell(row: Mapping[str, Any]) -> str:
-    half = (row[schema.HIGH] - row[schema.LOW]) / 2 if row[schema.HIGH] is not None else float("nan")
-    return f"{f'{row[schema.VALUE]:.4f} +-{half:.4f}':>16}"
+    value = "     -" if row[schema.VALUE] is None else f"{row[schema.VALUE]:.4f}"
+    known = row.get(schema.LOW) is not None
+    return f"{value}  {f'[{row[schema.LOW]:.4f}, {row[schema.HIGH]:.4f}]' if known else '':<16}"
