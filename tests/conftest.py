@@ -81,7 +81,7 @@ def _spark_settings(warehouse):
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.shuffle.partitions": "2",  # 200 nearly empty tasks otherwise
         "spark.databricks.delta.snapshotPartitions": "1",  # 50 tasks a look at a table otherwise
-        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",  # short runs, few cores
+        "spark.driver.extraJavaOptions": "-Xss16m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC",  # ALS; short runs, few cores
     }
 
 

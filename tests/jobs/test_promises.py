@@ -231,5 +231,9 @@ def test_a_driver_killed_while_it_writes_leaves_the_table_as_it_was_and_a_rerun_
 
 
 def test_a_day_is_written_in_few_files(root):
+    from deltalake import DeltaTable
+
+    # Of the table as it is now: a commit that lost and was made again leaves files that no reader sees.
+    files = DeltaTable(f"{root}/examples").file_uris()
     for day in DAYS:
-        assert len(list(Path(root, "examples", f"event_date={day}").glob("*.parquet"))) <= 2
+        assert 1 <= sum(f"event_date={day}/" in file for file in files) <= 2
