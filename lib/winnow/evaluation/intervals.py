@@ -60,43 +60,49 @@ def ratio_of(numerator: int, denominator: int) -> Statistic:
     return ratio
 
 
-def bootstrap(sums: Array, statistic: Statistic, asked: Asked = USUAL) -> Interval:
-    """Return the metric with its standard error and percentile interval.
+class Resampled:
+    """The sums of groups of users, resampled once for all metrics that are made of them."""
 
-    ``sums``: one row a group of users, one column a sum. A single group tells nothing of its spread: the error is NaN.
-    """
-    value = float(statistic(sums.sum(axis=0)))
-    drawn = _resampled(sums, statistic, asked)
-    return _interval(value, drawn, asked.confidence)
+    def __init__(self, sums: Array, asked: Asked = USUAL) -> None:
+        """Resample ``sums``: one row a group of users, one column a sum. Equal seeds and groups give equal resamples."""
+        random, groups = np.random.default_rng((asked.seed, 0)), len(sums)
+        shares = np.full(groups, 1.0 / groups)
+        drawn = [random.multinomial(groups, shares, size=count) @ sums for count in _batches(asked.resamples)]
+        self.asked = asked
+        self.total: Array = sums.sum(axis=0)
+        self.drawn: Array = np.concatenate(drawn)
 
-
-def compare(sums: Array, baseline: Array, statistic: Statistic, asked: Asked = USUAL) -> Difference:
-    """Return how much larger the metric is than the baseline's, on the same groups of users in the same order.
-
-    Both are resampled together, so what makes users easy or hard for either model cancels out. The p-value is that of
-    the randomisation test (Smucker, Allan, Carterette, CIKM 2007): groups change sides at random.
-    """
-    if sums.shape != baseline.shape:
-        raise ValueError(f"expected the same groups and sums of both, found {sums.shape} and {baseline.shape}")
-    value = float(statistic(sums.sum(axis=0)) - statistic(baseline.sum(axis=0)))
-    drawn = _resampled(sums, statistic, asked) - _resampled(baseline, statistic, asked)
-    total, difference = sums.sum(axis=0) + baseline.sum(axis=0), sums - baseline
-    random = np.random.default_rng((asked.seed, 1))
-    as_large = 0
-    for count in _batches(asked.resamples):
-        swapped = random.choice((-1.0, 1.0), size=(count, len(sums))) @ difference
-        mixed = statistic((total + swapped) / 2) - statistic((total - swapped) / 2)
-        as_large += int(np.sum(np.abs(mixed) >= abs(value) * (1 - 1e-12)))
-    return Difference(_interval(value, drawn, asked.confidence), (as_large + 1) / (asked.resamples + 1))
+    def interval(self, statistic: Statistic) -> Interval:
+        """Return the metric with its standard error and percentile interval; one group tells nothing of its spread: NaN."""
+        return _interval(float(statistic(self.total)), statistic(self.drawn), self.asked.confidence)
 
 
-def _resampled(sums: Array, statistic: Statistic, asked: Asked) -> Array:
-    """Return the metric of each resample; the same groups are drawn for the same seed and number of groups."""
-    random = np.random.default_rng((asked.seed, 0))
-    groups = len(sums)
-    shares = np.full(groups, 1.0 / groups)
-    drawn = [statistic(random.multinomial(groups, shares, size=count) @ sums) for count in _batches(asked.resamples)]
-    return np.concatenate(drawn)
+class Paired:
+    """Two models on the same groups of users, resampled together: what makes users easy or hard for either cancels out."""
+
+    def __init__(self, sums: Array, baseline: Array, asked: Asked = USUAL) -> None:
+        """Resample both, and let groups change sides at random; the groups are the same, in the same order."""
+        if sums.shape != baseline.shape:
+            raise ValueError(f"expected the same groups and sums of both, found {sums.shape} and {baseline.shape}")
+        self.one, self.other = Resampled(sums, asked), Resampled(baseline, asked)
+        random, difference = np.random.default_rng((asked.seed, 1)), sums - baseline
+        sides = [
+            random.choice((-1.0, 1.0), size=(count, len(sums))) @ difference for count in _batches(asked.resamples)
+        ]
+        self._swapped: Array = np.concatenate(sides)
+
+    def difference(self, statistic: Statistic) -> Difference:
+        """Return how much larger the metric is than the baseline's.
+
+        The p-value is that of the randomisation test (Smucker, Allan, Carterette, CIKM 2007).
+        """
+        one, other = self.one, self.other
+        value = float(statistic(one.total) - statistic(other.total))
+        both = one.total + other.total
+        mixed = statistic((both + self._swapped) / 2) - statistic((both - self._swapped) / 2)
+        as_large = int(np.sum(np.abs(mixed) >= abs(value) * (1 - 1e-12)))
+        interval = _interval(value, statistic(one.drawn) - statistic(other.drawn), one.asked.confidence)
+        return Difference(interval, (as_large + 1) / (one.asked.resamples + 1))
 
 
 def _interval(value: float, drawn: Array, confidence: float) -> Interval:

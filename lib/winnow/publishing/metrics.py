@@ -64,6 +64,10 @@ def _measure_lists(run: Run, wanted: DataFrame, listed: Mapping[str, DataFrame])
         joined = wanted.join(rows.transform(lists.lists(settings.longest)), on=schema.USER_ID, how="left")
         summed = ranking.sum_hits(joined, settings.at, groups=settings.groups, seed=settings.seed)
         sums[model] = _by_slice(pipeline.fetch(summed), settings)
+    if settings.baseline is not None and settings.baseline not in sums:
+        run.warn(
+            f"evaluation.baseline: expected one of {', '.join(sums)}, found {settings.baseline}: nothing is compared"
+        )
     return [record for model in sums for record in _measured(model, sums, settings)]
 
 
@@ -142,6 +146,8 @@ def _measured(model: str, sums: Mapping[str, _Sums], settings: EvaluationSetting
     asked = intervals.Asked(settings.resamples, settings.confidence, settings.seed)
     baseline = settings.baseline if settings.baseline in sums and settings.baseline != model else None
     for where, mine in sums[model].items():
+        alone = intervals.Resampled(mine, asked)
+        paired = intervals.Paired(mine, sums[baseline][where], asked) if baseline is not None else None
         for k in settings.at:
             for metric in ranking.METRICS_OF_LISTS:
                 mean = intervals.ratio_of(names.index(ranking.column_of(metric, k)), 0)
@@ -152,9 +158,9 @@ def _measured(model: str, sums: Mapping[str, _Sums], settings: EvaluationSetting
                     schema.SLICE: where,
                     schema.UNITS: int(mine[:, 0].sum()),
                 }
-                yield record | _of(intervals.bootstrap(mine, mean, asked))
-                if baseline is not None:
-                    found = intervals.compare(mine, sums[baseline][where], mean, asked)
+                yield record | _of(alone.interval(mean))
+                if paired is not None:
+                    found = paired.difference(mean)
                     against = {schema.BASELINE: baseline, schema.P_VALUE: found.p_value}
                     yield record | _of(found.interval) | against
 
