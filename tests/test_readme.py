@@ -11,6 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 LOG = "data/walk"
+#: What runs on every engine; the other jobs fit models, which takes Spark ML.
+DATA_JOBS = ("make_impressions", "import_impressions", "prepare_examples")
 
 
 def blocks(language: str) -> list[str]:
@@ -18,13 +20,15 @@ def blocks(language: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def walked(spark, tmp_path_factory):
-    """The folder after the commands of the README were run, and each command's exit code."""
+def walked(spark, engine, tmp_path_factory):
+    """The folder after the commands of the README were run that the engine is for, and each command's exit code."""
     root = tmp_path_factory.mktemp("walk")
     codes = {}
     for line in "\n".join(blocks("sh")).splitlines():
         words = shlex.split(line.replace(LOG, str(root)))
         assert words[0] == "python", line
+        if engine == "sail" and Path(words[1]).stem not in DATA_JOBS:
+            continue
         before, sys.argv = sys.argv, words[1:]
         try:
             with pytest.raises(SystemExit) as ended:
