@@ -11,6 +11,12 @@ version = re.search(r'__version__ = "(.+)"', source)[1]
 
 CONNECT = ["grpcio>=1.76", "grpcio-status>=1.76", "googleapis-common-protos>=1.71", "zstandard>=0.25"]
 SAIL = ["pysail>=0.7.2,<0.8", "deltalake>=1.6,<2"]
+HOLIDAYS = ["holidays>=0.109"]
+FAISS = ["faiss-cpu>=1.15,<2"]
+XGBOOST = ["xgboost-cpu>=3.2,<4", "scikit-learn>=1.9,<2"]  # plain xgboost pulls a GPU package
+OPTUNA = ["optuna>=5,<6"]
+JINJA = ["jinja2>=3.1,<4"]
+MLFLOW = ["mlflow-skinny>=3.17,<4", "sqlalchemy>=2", "alembic>=1.13"]  # its file store is gone: sqlite, through these
 
 setup(
     name="winnow",
@@ -32,10 +38,14 @@ setup(
             "pyarrow>=18",
             "numpy>=2",
         ],
-        "tune": ["optuna>=5,<6"],
-        "xgb": ["xgboost-cpu>=3.2,<4", "scikit-learn>=1.9,<2"],  # plain xgboost pulls a GPU package
-        "deep": ["torch>=2.5", "onnx>=1.17", "onnxruntime>=1.20"],
-        "report": ["matplotlib>=3.11,<4", "jinja2>=3.1,<4"],
+        "features": HOLIDAYS,
+        "ann": FAISS,
+        "xgb": XGBOOST,
+        "tune": OPTUNA,
+        "report": JINJA,
+        "mlflow": MLFLOW,
+        # Neural models. PyPI has torch's CUDA build only, a large download that works without a GPU as well.
+        "deep": ["torch>=2.5", "onnx>=1.17", "onnxscript>=0.5", "onnxruntime>=1.20"],
         # What pyspark's client of Spark Connect needs.
         "connect": CONNECT,
         # Sail 0.7's faults with Delta are known and worked around (winnow/engines/sail.py): another line is another list.
@@ -43,6 +53,12 @@ setup(
         "dev": [
             *CONNECT,
             *SAIL,
+            *HOLIDAYS,
+            *FAISS,
+            *XGBOOST,
+            *OPTUNA,
+            *JINJA,
+            *MLFLOW,
             "pytest>=9.2,<10",
             "pytest-timeout>=2.4,<3",
             "chispa>=0.12,<0.13",
@@ -50,7 +66,6 @@ setup(
             "duckdb>=2.0,<3",
             "polars>=2.1,<3",
             "xxhash>=3.5,<4",
-            "scikit-learn>=1.9,<2",
             # The formatter's and the checkers' opinions change between minor versions: one opinion for everybody.
             "ruff>=0.17.6,<0.18",
             "mypy>=2.4.1,<2.5",

@@ -1,23 +1,21 @@
-"""Write the data dictionary of README.md from lib/winnow/schema, so that it is defined once."""
+"""Write docs/data-dictionary.md from lib/winnow/schema, so that it is defined once."""
 
 from pathlib import Path
 
 from winnow import schema
 
-README = Path(__file__).resolve().parents[1] / "README.md"
-START, END = "<!-- tables -->\n", "<!-- /tables -->"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "data-dictionary.md"
+INTRODUCTION = """# Data dictionary
+
+Every stored table, in the order of the line: its columns, their types and their meaning. Made from `lib/winnow/schema/` by
+`.venv/bin/python tools/data_dictionary.py`; a test keeps it true. Each table lies at ROOT/name, or where `[tables]` says; what
+is made a day at a time is partitioned by its day.
+"""
 
 
 def dictionary() -> str:
-    """Return the tables as Markdown: a heading and a table of columns each."""
-    parts = [_section(table) for table in schema.TABLES]
-    return "\n".join(parts)
-
-
-def in_readme(text: str) -> str:
-    """Return the README's text with the dictionary as it is now."""
-    before, after = text.partition(START)[0], text.partition(END)[2]
-    return f"{before}{START}{dictionary()}{END}{after}"
+    """Return the page: a heading and a table of columns for each table, as Markdown."""
+    return "\n".join([INTRODUCTION, *(_section(table) for table in schema.TABLES)])
 
 
 def _section(table: schema.Table) -> str:
@@ -26,7 +24,14 @@ def _section(table: schema.Table) -> str:
         columns += schema.OPTIONAL_CONTEXT
     if table is schema.EXAMPLES:
         columns += (schema.label_column("L"), schema.rate_column("L"), schema.weight_column("L"))
-    lines = [f"**{table}**: {table.doc}.", "", "| column | type | |", "| --- | --- | --- |"]
+    lines = [
+        f"## {table}",
+        "",
+        f"{table.doc[0].upper()}{table.doc[1:]}.",
+        "",
+        "| column | type | |",
+        "| --- | --- | --- |",
+    ]
     for column in columns:
         optional = " (optional)" if table is schema.IMPRESSIONS and not column.is_required else ""
         lines.append(f"| `{column}` | `{' or '.join(column.types)}` | {column.doc}{optional} |")
@@ -34,4 +39,4 @@ def _section(table: schema.Table) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(in_readme(README.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGE.write_text(dictionary(), encoding="utf-8")
