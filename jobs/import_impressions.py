@@ -4,7 +4,7 @@ import hashlib
 import sys
 
 from winnow.importing import map_columns
-from winnow.job import main
+from winnow.job import INPUT, main
 from winnow.publishing import publish_impressions
 from winnow.run import Run
 
@@ -18,4 +18,4 @@ def work(run: Run) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main("import_impressions", work, doc=str(__doc__), inputs=True))
+    sys.exit(main("import_impressions", work, doc=str(__doc__), days="optional", options=[INPUT]))

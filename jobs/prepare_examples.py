@@ -2,7 +2,7 @@
 
 import sys
 
-from winnow.job import main
+from winnow.job import FORCE, main
 from winnow.publishing import publish_examples
 from winnow.run import Run
 
@@ -14,4 +14,4 @@ def work(run: Run) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main("prepare_examples", work, doc=str(__doc__), force=True))
+    sys.exit(main("prepare_examples", work, doc=str(__doc__), options=[FORCE]))

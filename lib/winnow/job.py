@@ -10,8 +10,9 @@ import sys
 import traceback
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 from pyspark.sql import SparkSession
 
@@ -37,30 +38,46 @@ _TRACE_LOGGERS = (
 )
 
 
+@dataclass(frozen=True)
+class Option:
+    """An argument that only some jobs take; ``run.arguments`` has it under its name, as argparse makes it of the flag."""
+
+    flag: str
+    help: str
+    #: What stands for its value on the help page; None = a switch, without a value.
+    metavar: str | None = None
+    #: Takes several values.
+    is_list: bool = False
+    is_required: bool = False
+
+
+FORCE = Option("--force", "take days whose labels are not settled yet")
+INPUT = Option("--input", "files of one log", metavar="FILE", is_list=True, is_required=True)
+
+
 def main(
     job: str,
     work: Callable[[Run], None],
     *,
     doc: str,
-    days: bool = True,
-    inputs: bool = False,
-    force: bool = False,
+    days: Literal["needed", "optional", "none"] = "needed",
+    options: Sequence[Option] = (),
     argv: Sequence[str] | None = None,
 ) -> int:
     """Run the job and return its exit code: 0 done, 1 failed, 2 wrong arguments or conf, 3 data refused, 4 not yet, 5 lost.
 
-    ``days``: the job takes --date or --start and --end, and needs them; ``inputs``: it takes --input FILE..., and the days
-    are only a choice among theirs; ``force``: it takes --force. ``argv``: the arguments, by default the process's own.
+    ``days``: whether it takes --date or --start and --end, and needs them; ``options``: what it takes beside the arguments
+    of every job. ``argv``: the arguments, by default the process's own.
     """
     command = list(sys.argv[1:] if argv is None else argv)
-    arguments = _parser(job, doc, days, inputs, force).parse_args(command)
+    arguments = _parser(job, doc, has_days=days != "none", options=options).parse_args(command)
     logging.basicConfig(
         format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr, level=arguments.log_level, force=True
     )
     logging.getLogger("py4j").setLevel(logging.WARNING)
     try:
         settings = load([Path(path) for path in arguments.conf], [*arguments.set, *_engine_of(arguments)])
-        _check_arguments(arguments, needs_days=days and not inputs)
+        _check_arguments(arguments, needs_days=days == "needed")
         spark = start_session(f"winnow {job}", settings.engine)
     except WinnowError as wrong:
         return _told(wrong, arguments)
@@ -87,7 +104,7 @@ def _leave_out_traces(spark: SparkSession) -> None:
         return
 
 
-def _parser(job: str, doc: str, days: bool, inputs: bool, force: bool) -> argparse.ArgumentParser:
+def _parser(job: str, doc: str, *, has_days: bool, options: Sequence[Option]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"{job}.py", description=doc, allow_abbrev=False)
     parser.add_argument(
         "--conf", action="append", default=[], metavar="FILE", help="settings (TOML); a later file wins"
@@ -100,16 +117,18 @@ def _parser(job: str, doc: str, days: bool, inputs: bool, force: bool) -> argpar
         "--remote", metavar="sc://HOST:PORT", help="server of --engine connect; as --set engine.remote=..."
     )
     parser.add_argument("--root", default="data", metavar="DIR", help="where tables are that conf does not name")
-    if days:
+    if has_days:
         parser.add_argument("--date", metavar="YYYY-MM-DD", help="one day")
         parser.add_argument("--start", metavar="YYYY-MM-DD", help="first day")
         parser.add_argument("--end", metavar="YYYY-MM-DD", help="last day, included")
     else:
         parser.set_defaults(date=None, start=None, end=None)
-    if inputs:
-        parser.add_argument("--input", nargs="+", required=True, metavar="FILE", help="files of one log")
-    if force:
-        parser.add_argument("--force", action="store_true", help="take days whose labels are not settled yet")
+    for option in options:
+        if option.metavar is None:
+            parser.add_argument(option.flag, action="store_true", help=option.help)
+        else:
+            many, needed = "+" if option.is_list else None, option.is_required
+            parser.add_argument(option.flag, nargs=many, required=needed, metavar=option.metavar, help=option.help)
     parser.add_argument("--dry-run", action="store_true", help="plan, show and write nothing")
     parser.add_argument("--json", action="store_true", help="print the run's record as one line on stdout")
     parser.add_argument(
