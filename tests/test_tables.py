@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import os
 
 import pytest
 from pyspark.sql import functions as F
@@ -86,6 +87,13 @@ def test_new_columns_are_added_and_other_types_refused(tables, spark):
 @pytest.fixture
 def at_path(spark, tmp_path):
     return Tables(spark, load(), str(tmp_path))
+
+
+@pytest.mark.not_on("connect", why="only the server knows where its relative paths begin")
+def test_a_root_may_be_a_relative_path(spark, tmp_path):
+    here = Tables(spark, load(), os.path.relpath(tmp_path))  # a session's paths begin where its process was started
+    here.replace(schema.EXAMPLES, rows_of(spark, FIRST, 2), {schema.EVENT_DATE: FIRST}, record="{}")
+    assert here.read(schema.EXAMPLES).count() == 2
 
 
 def test_rows_outside_the_slice_are_refused(at_path, spark):

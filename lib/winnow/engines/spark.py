@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
@@ -132,5 +133,10 @@ def _save(writer: DataFrameWriter, place: str) -> None:
 
 def _quoted(place: str) -> str:
     """Return the place as SQL names it; whatever stands in a name, it ends no quote."""
-    parts = ["delta", place] if is_path(place) else place.split(".")
+    parts = ["delta", _absolute(place)] if is_path(place) else place.split(".")
     return ".".join(f"`{part.replace('`', '``')}`" for part in parts)
+
+
+def _absolute(path: str) -> str:
+    """Return a path as SQL knows it for one, from the root on; what a server's paths begin at only the server knows."""
+    return path if is_remote() or ":/" in path else str(Path(path).absolute())
