@@ -94,8 +94,8 @@ RULES = (
     Rule(
         "collects",
         calls("collect", "toPandas", "toArrow", "toLocalIterator", "head", "take", "tail", "first", "isEmpty", "show"),
-        "a stage is lazy and brings no row to the driver; pipeline.py fetches the small tables",
-        ("pipeline.py", *ENGINES),
+        "a stage is lazy and brings no row to the driver; line.py and what it fetches by know the small tables",
+        ("local.py", "line.py", *ENGINES),
     ),
     Rule(
         "counts",

@@ -1,4 +1,4 @@
-"""Small tables made of the driver's own values: rates, names of ids, ledger rows."""
+"""Small tables between the driver and the engine: rates, strata, names of ids, ledger rows."""
 
 from __future__ import annotations
 
@@ -20,3 +20,8 @@ def local_rows(spark: SparkSession, records: Sequence[Sequence[Any]], ddl: str) 
     named = [dict(zip(fields.names, record, strict=True)) for record in records]
     table: Any = pa.Table.from_pylist(named, schema=to_arrow_schema(fields, timezone="UTC"))
     return spark.createDataFrame(table, fields)
+
+
+def fetch(rows: DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a small table: one a stratum, a day or a table; never impressions or examples."""
+    return [row.asDict() for row in rows.collect()]

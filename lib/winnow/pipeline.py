@@ -10,45 +10,25 @@ second pass is lazy and is carried out by whoever writes its rows. What is fetch
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
-import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from winnow import duplicates, labelling, sampling, schema, weighting
-from winnow.census import StratumCount, count_strata, read_census
+from winnow import schema
+from winnow.census import StratumCount
 from winnow.config import Settings
-from winnow.contracts import (
-    HELPER,
-    IS_HEAVY_USER,
-    Step,
-    all_refusals,
-    conform,
-    first_refusal,
-    flag_heavy_users,
-    heavy_users,
-    is_refused,
-    json_of,
-    named,
-    refusals,
-)
+from winnow.contracts import Step, refusals
 from winnow.errors import ContractError
 from winnow.funnel import Funnel
-from winnow.local import local_rows
-from winnow.planning import basis_of_all, basis_of_kept, end_at, funnel_of, plan_of, quotas_of
+from winnow.line import Line
+from winnow.local import fetch
+from winnow.planning import funnel_of, plan_of, quotas_of
 from winnow.sampling import SamplePlan
 from winnow.weighting import BasisSum
 
-#: Ids that may stand in several rows and still be sent to every task; more, and all rows are shuffled by id instead.
-_MOST_REPEATED = 4_000_000
-#: Helper column: the first reason to refuse the row.
-_REFUSAL = f"{HELPER}first_refusal"
-#: How far from its expected place the end of an exact sample is looked for, in standard deviations; then further.
-_SIGMAS = (6.0, 50.0, 1e9)
+__all__ = ["Prepared", "fetch", "prepare", "training_view"]
 
 
 @dataclass(frozen=True)
@@ -86,7 +66,7 @@ def prepare(
     Rows out (``examples``): the impression's columns and L_label, L_rate, L_weight for each label L. Raises ContractError
     where the log lacks a column that the settings ask for.
     """
-    line = _Line(impressions, day, settings, mature_until, describe)
+    line = Line(impressions, day, settings, mature_until, describe)
     counts = line.count()
     funnel = funnel_of(day, counts, list(refusals(settings.contracts)), settings)
     funnel.check_sums()
@@ -109,7 +89,7 @@ def training_view(label: str) -> Step:
         }
         # A log may have a column such as content_label of its own: a label of ours has its rate and weight beside it.
         names = [name.removesuffix("_label") for name in examples.columns if name.endswith("_label")]
-        names = [name for name in names if set(_columns_of(name)) <= set(examples.columns)]
+        names = [name for name in names if set(schema.columns_of(name)) <= set(examples.columns)]
         taken = [plain for plain in mine.values() if plain in examples.columns]
         if label not in names or taken:
             fault = f"{', '.join(taken)} is there already" if taken else f"no label {label}"
@@ -117,181 +97,7 @@ def training_view(label: str) -> Step:
                 f"examples: expected {label} to become the columns {', '.join(mine.values())}, found {fault}. "
                 f"Labels: {', '.join(names)}. Rename the log's own columns by [columns]."
             )
-        others = [column for name in names if name != label for column in _columns_of(name)]
+        others = [column for name in names if name != label for column in schema.columns_of(name)]
         return examples.where(F.col(schema.label_column(label)).isNotNull()).drop(*others).withColumnsRenamed(mine)
 
     return step
-
-
-def fetch(rows: DataFrame) -> list[dict[str, Any]]:
-    """Return the rows of a small table: one a stratum, a day or a table; never impressions or examples."""
-    return [row.asDict() for row in rows.collect()]
-
-
-class _Line:
-    """One day on its way: each method is one stretch of the line."""
-
-    def __init__(
-        self,
-        impressions: DataFrame,
-        day: dt.date,
-        settings: Settings,
-        mature_until: dt.datetime | None,
-        describe: Callable[[str], None],
-    ) -> None:
-        self.settings = settings
-        self.mature_until = mature_until
-        self.describe = describe
-        self.day = day
-        self.narrow = _columns_for_the_census(settings)
-        checked = impressions.transform(_contract(settings)).where(F.col(schema.EVENT_DATE) == F.lit(day))
-        self.rows = checked
-        self.wide = [*self.narrow, *sorted(set(checked.columns) - set(self.narrow))]
-
-    def count(self) -> tuple[StratumCount, ...]:
-        """Return what the census counts: the first pass."""
-        settings, labels = self.settings, list(self.settings.labels)
-        reasons = list(refusals(settings.contracts))
-        sampled = settings.sampling.strata
-        is_valid = F.col(_REFUSAL).isNull()
-        counted = (
-            self._settled(self.narrow)
-            .withColumn(_REFUSAL, first_refusal(settings.contracts))
-            .withColumn(schema.WATCH_S, F.when(is_valid, F.col(schema.WATCH_S)))
-            .transform(self._label())
-            .transform(self._basis())
-            .transform(
-                count_strata(
-                    sampled,
-                    labels,
-                    labelling.OUTCOMES,
-                    reasons,
-                    refusal=_REFUSAL,
-                    log_lines=duplicates.LOG_LINES,
-                    basis=weighting.BASIS,
-                )
-            )
-        )
-        self.describe(f"{self.day}: census of the strata")
-        return read_census(fetch(counted), sampled, labels, labelling.OUTCOMES, reasons)
-
-    def settle_plan(self, plan: SamplePlan, counts: Sequence[StratumCount]) -> tuple[SamplePlan, dict[str, BasisSum]]:
-        """Return the plan with the draws that its exact samples end at, and the summed basis of the kept positives.
-
-        Where every positive is kept and no sample is exact the census knows all of it, and no row is looked at.
-        """
-        is_natural = self.settings.splitting.is_natural(self.day)
-        is_exact = self.settings.sampling.exact and not is_natural and any(quota.is_cut for quota in quotas_of(plan))
-        are_positives_cut = any(pair.positives.is_cut for pairs in plan.quotas.values() for pair in pairs)
-        if not is_exact and not (are_positives_cut and self.settings.weighting.balance > 0):
-            return plan, {label: basis_of_all(label, counts) for label in plan.quotas}
-        labelled = self._valid(self.narrow).transform(self._label()).transform(self._basis()).transform(self._draw())
-        nothing = sampling.no_borders(plan)  # of a stratum whose rows were all refused
-        for sigmas in _SIGMAS if is_exact else (0.0,):
-            self.describe(f"{self.day}: draws at the borders of the sample")
-            found = fetch(labelled.transform(sampling.borders(plan, weighting.BASIS, sigmas)))
-            by_key = {tuple(row[name] for name in sampling.stratum_columns(plan)): row for row in found}
-            rows = [by_key.get(key, nothing) for key in plan.keys]
-            settled = end_at(plan, rows) if is_exact else plan
-            if settled is not None:
-                return settled, {label: basis_of_kept(label, rows) for label in plan.quotas}
-        raise AssertionError("the widest bracket holds every draw")
-
-    def examples(self, plan: SamplePlan, basis: dict[str, BasisSum]) -> DataFrame:
-        """Return the sampled, weighted rows: the second pass, not yet carried out."""
-        labels = list(self.settings.labels)
-        added = [column for label in labels for column in _columns_of(label)]
-        weighed = (
-            self._valid(self.wide)
-            .transform(self._label())
-            .transform(self._draw())
-            .transform(sampling.sample(plan))
-            .transform(self._basis())
-            .transform(weighting.weigh(self.settings.weighting, basis))
-        )
-        return weighed.select(*map(named, self.rows.columns), *added)
-
-    def quarantine(self) -> DataFrame:
-        """Return the refused rows, whole, with every reason; not yet read."""
-        settled = self._settled(self.wide).where(is_refused(self.settings.contracts))
-        return settled.select(
-            schema.EVENT_DATE,
-            all_refusals(self.settings.contracts).alias(schema.REASONS),
-            json_of({name: named(name) for name in self.rows.columns}).alias(schema.ROW),
-        )
-
-    def _settled(self, columns: Sequence[str]) -> DataFrame:
-        """Return the rows with one row an id; the same row whether all columns are read or those of the census."""
-        rows = self.rows.select(*map(named, columns)).transform(self._flag_heavy_users)
-        if self.settings.sampling.duplicates == "trust" or self._repeated_ids.num_rows == 0:
-            return rows.withColumn(duplicates.LOG_LINES, F.lit(1).cast("bigint"))
-        are_few = self._repeated_ids.num_rows <= _MOST_REPEATED
-        repeated = self.rows.sparkSession.createDataFrame(self._repeated_ids) if are_few else None
-        return rows.transform(duplicates.settle(is_refused(self.settings.contracts), columns, repeated))
-
-    @cached_property
-    def _repeated_ids(self) -> pa.Table:
-        """Hashes of ids that may stand in several rows, and no more of them than show that they are too many to name."""
-        self.describe(f"{self.day}: ids that stand in several rows")
-        (log,) = fetch(self.rows.agg(F.count(F.lit(1)).alias("lines")))
-        return self.rows.transform(duplicates.repeated_ids(log["lines"])).limit(_MOST_REPEATED + 1).toArrow()
-
-    def _flag_heavy_users(self, rows: DataFrame) -> DataFrame:
-        return rows if self._heavy_users is None else rows.transform(flag_heavy_users(self._heavy_users))
-
-    @cached_property
-    def _heavy_users(self) -> DataFrame | None:
-        """The users with too many rows, named once; None = nobody is looked for."""
-        most_rows = self.settings.contracts.most_rows_per_user
-        if most_rows is None:
-            return None
-        self.describe(f"{self.day}: users with too many rows")
-        users = [tuple(row.values()) for row in fetch(self.rows.transform(heavy_users(most_rows)))]
-        kind = dict(self.rows.dtypes)[schema.USER_ID]
-        return local_rows(self.rows.sparkSession, users, f"{schema.USER_ID} {kind}")
-
-    def _valid(self, columns: Sequence[str]) -> DataFrame:
-        return self._settled(columns).where(~is_refused(self.settings.contracts))
-
-    def _label(self) -> Step:
-        return labelling.label(self.settings.labels, self._duration_groups, self.mature_until)
-
-    @cached_property
-    def _duration_groups(self) -> list[labelling.DurationGroup]:
-        if not labelling.needs_duration_groups(self.settings.labels):
-            return []
-        self.describe(f"{self.day}: watch times by duration group")
-        groups = self._valid(self.narrow).transform(labelling.duration_groups(self.settings.labels))
-        return [labelling.DurationGroup(**row) for row in fetch(groups)]
-
-    def _basis(self) -> Step:
-        sessions = None
-        if self.settings.weighting.needs_sessions:
-            sessions = self._valid(self.narrow).transform(weighting.session_watch(self.settings.weighting))
-        return weighting.watch_basis(self.settings.weighting, sessions)
-
-    def _draw(self) -> Step:
-        return sampling.draw(self.settings.sampling.seed)
-
-
-def _contract(settings: Settings) -> Step:
-    """Return the contract of the log with all that the settings ask of it."""
-    needed = dict.fromkeys(settings.sampling.strata, "") | labelling.action_columns(settings.labels)
-    if settings.weighting.needs_sessions:
-        needed[schema.SESSION_ID] = "bigint|string"
-    helpers_of = (schema.outcome_column, schema.reason_column)
-    made = [column for label in settings.labels for column in (*_columns_of(label), *(of(label) for of in helpers_of))]
-    helpers = [duplicates.LOG_LINES, duplicates.ID_HASH, sampling.DRAW, weighting.BASIS, IS_HEAVY_USER, _REFUSAL]
-    return conform(schema.IMPRESSIONS, needed=needed, reserved=[*made, *helpers], names=settings.columns)
-
-
-def _columns_for_the_census(settings: Settings) -> list[str]:
-    columns = {str(column) for column in schema.IMPRESSIONS.columns} | set(settings.sampling.strata)
-    columns |= set(labelling.action_columns(settings.labels))
-    if settings.weighting.needs_sessions:
-        columns.add(schema.SESSION_ID)
-    return sorted(columns)
-
-
-def _columns_of(label: str) -> tuple[str, str, str]:
-    return schema.label_column(label), schema.rate_column(label), schema.weight_column(label)

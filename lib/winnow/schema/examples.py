@@ -31,6 +31,11 @@ def weight_column(label: str) -> Column:
     return Column(f"{label}_weight", "double", "training weight: by watch time for positives, 1 for negatives")
 
 
+def columns_of(label: str) -> tuple[Column, Column, Column]:
+    """Return the columns that examples have of a label: its class, its rate and its weight."""
+    return label_column(label), rate_column(label), weight_column(label)
+
+
 EXAMPLES = Table(
     "examples",
     "the training data: the impression's columns, and label, rate and weight for each label of the run",
