@@ -116,7 +116,8 @@ RULES = (
             mentions("readStream", "write", "writeTo", "writeStream", "save", "saveAsTable", "insertInto"),
         ),
         "tables.py is the only reader and writer",
-        ("tables.py", "job.py", *ENGINES),
+        # The store of models does for models what tables.py does for tables.
+        ("tables.py", "job.py", "store/models.py", *ENGINES),
     ),
     Rule(
         "leaves Connect",

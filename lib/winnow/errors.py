@@ -46,6 +46,10 @@ class CalibrationError(DataError):
     """A score would be corrected for the sampling twice, or not at all."""
 
 
+class ModelError(DataError):
+    """A stored model is not as it was saved, could run code when it is loaded, or is another than was asked for."""
+
+
 class InputNotReadyError(WinnowError):
     """The input is not there yet, or too young; the same command will do later."""
 
