@@ -117,7 +117,7 @@ RULES = (
         ),
         "tables.py is the only reader and writer",
         # The store of models does for models what tables.py does for tables.
-        ("tables.py", "job.py", "store/models.py", *ENGINES),
+        ("tables.py", "job.py", "store/models.py", "store/files.py", *ENGINES),
     ),
     Rule(
         "leaves Connect",
