@@ -2,16 +2,20 @@
 
 import sys
 
-from winnow.job import FORCE, main
-from winnow.publishing import publish_examples
+from winnow.job import FORCE, Option, main
+from winnow.publishing import changed_days, publish_examples
 from winnow.run import Run
+
+CHANGED = Option(
+    "--changed", "of the days only those that are new, or whose impressions changed since they were prepared"
+)
 
 
 def work(run: Run) -> None:
     """Prepare the days one after the other; each is replaced whole."""
-    for day in run.days:
+    for day in changed_days(run) if run.arguments.changed else run.days:
         publish_examples(run, day, force=run.arguments.force)
 
 
 if __name__ == "__main__":
-    sys.exit(main("prepare_examples", work, doc=str(__doc__), options=[FORCE]))
+    sys.exit(main("prepare_examples", work, doc=str(__doc__), options=[FORCE, CHANGED]))

@@ -22,7 +22,7 @@ from winnow.engines import ENGINES, start_session
 from winnow.errors import WinnowError
 from winnow.funnel import screen
 from winnow.run import Run
-from winnow.settings import check, parse_date
+from winnow.settings import check, check_between, parse_date
 from winnow.tables import Tables
 
 _LOG = logging.getLogger("winnow")
@@ -121,6 +121,9 @@ def _parser(job: str, doc: str, *, has_days: bool, options: Sequence[Option]) ->
         parser.add_argument("--date", metavar="YYYY-MM-DD", help="one day")
         parser.add_argument("--start", metavar="YYYY-MM-DD", help="first day")
         parser.add_argument("--end", metavar="YYYY-MM-DD", help="last day, included")
+        parser.add_argument(
+            "--lookback", metavar="N", type=int, default=0, help="as many days before the first one too"
+        )
     else:
         parser.set_defaults(date=None, start=None, end=None)
     for option in options:
@@ -159,6 +162,8 @@ def _check_arguments(arguments: argparse.Namespace, *, needs_days: bool) -> None
     if arguments.start is not None:
         arguments.start, arguments.end = parse_date("--start", arguments.start), parse_date("--end", arguments.end)
         check(arguments.start <= arguments.end, "--end", f"a day from {arguments.start} on", str(arguments.end))
+        check_between("--lookback", arguments.lookback, 0, 3660)
+        arguments.start -= dt.timedelta(days=arguments.lookback)
 
 
 def _as_path(text: str) -> str:

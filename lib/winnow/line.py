@@ -132,6 +132,23 @@ class Line:
             json_of({name: named(name) for name in self.rows.columns}).alias(schema.ROW),
         )
 
+    def trace(self, impression_id: str) -> DataFrame:
+        """Return what becomes of one id up to its draw: one row, none where the day has no such id; not yet read.
+
+        Rows out: LOG_LINES, reasons (why it is refused), stratum (as JSON), DRAW, and L_reason for each label L. From here on
+        the line has that id only.
+        """
+        _ = self._heavy_users, self._duration_groups  # known of the whole day, while it is there
+        self.rows = self.rows.where(F.col(schema.IMPRESSION_ID).cast("string") == impression_id)
+        traced = self._settled(self.wide).transform(self._label()).transform(self._draw())
+        return traced.select(
+            duplicates.LOG_LINES,
+            all_refusals(self.settings.contracts).alias(schema.REASONS),
+            json_of({name: named(name) for name in self.settings.sampling.strata}).alias(schema.STRATUM),
+            sampling.DRAW,
+            *map(schema.reason_column, self.settings.labels),
+        )
+
     def _settled(self, columns: Sequence[str]) -> DataFrame:
         """Return the rows with one row an id; the same row whether all columns are read or those of the census."""
         rows = self.rows.select(*map(named, columns)).transform(self._flag_heavy_users)

@@ -10,13 +10,13 @@ second pass is lazy and is carried out by whoever writes its rows. What is fetch
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from winnow import schema
+from winnow import duplicates, sampling, schema
 from winnow.census import StratumCount
 from winnow.config import Settings
 from winnow.contracts import Step, refusals
@@ -28,7 +28,7 @@ from winnow.planning import funnel_of, plan_of, quotas_of
 from winnow.sampling import SamplePlan
 from winnow.weighting import BasisSum
 
-__all__ = ["Prepared", "fetch", "prepare", "training_view"]
+__all__ = ["Prepared", "Traced", "fetch", "prepare", "trace", "training_view"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,39 @@ def prepare(
     plan, basis = line.settle_plan(plan_of(counts, day, settings), counts)
     quarantine = line.quarantine() if any(funnel.quarantined.values()) else None
     return Prepared(day, funnel, counts, plan, basis, line.examples(plan, basis), quarantine)
+
+
+@dataclass(frozen=True)
+class Traced:
+    """What becomes of one impression up to its draw."""
+
+    log_lines: int
+    #: Why it is refused; empty = it is not.
+    refusals: Sequence[str]
+    #: Its stratum, as the ledger has it.
+    stratum: str
+    draw: float
+    #: Of each label, the reason why the row has it or has none.
+    reasons: Mapping[str, str]
+
+
+def trace(
+    impressions: DataFrame,
+    day: dt.date,
+    settings: Settings,
+    impression_id: str,
+    *,
+    mature_until: dt.datetime | None = None,
+    describe: Callable[[str], None] = lambda _text: None,
+) -> Traced | None:
+    """Return what becomes of one impression of the day, None where the day has no such id; arguments as of ``prepare``."""
+    line = Line(impressions, day, settings, mature_until, describe)
+    found = fetch(line.trace(impression_id))
+    if not found:
+        return None
+    reasons = {label: found[0][schema.reason_column(label)] for label in settings.labels}
+    lines, refused, stratum = (found[0][name] for name in (duplicates.LOG_LINES, schema.REASONS, schema.STRATUM))
+    return Traced(lines, refused, stratum, found[0][sampling.DRAW], reasons)
 
 
 def training_view(label: str) -> Step:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -169,6 +170,19 @@ class Tables:
             reader = reader.option("enforceSchema", "false")
             return reader.option("columnNameOfCorruptRecord", CORRUPT_RECORD).schema(text).csv(list(files))
         return reader.parquet(*files)
+
+    def is_gone(self, fault: Exception) -> bool:
+        """Return whether the fault is that files of a former version of a table are there no more."""
+        return self._engine.is_gone(fault)
+
+    def last_changes(self, table: schema.Table, since: int) -> Mapping[dt.date, int] | None:
+        """Return the days in whose rows a version after ``since`` changed something, each with the last such version.
+
+        Up to the pinned version. None where the table's log does not tell it: it has expired, or the table is not
+        partitioned by event_date.
+        """
+        found = self._engine.last_changes(self.location(table), schema.EVENT_DATE, since, self.pin(table))
+        return None if found is None else {dt.date.fromisoformat(day): version for day, version in found.items()}
 
     @property
     def has_spark_ml(self) -> bool:

@@ -173,8 +173,10 @@ def test_impressions_after_the_moment_of_maturity_have_no_label(spark):
 
 def test_maturity_is_counted_back_from_now():
     now = dt.datetime(2026, 1, 6, 6, tzinfo=dt.UTC)
-    assert LabellingSettings(36).mature_until(now) == dt.datetime(2026, 1, 4, 18, tzinfo=dt.UTC)
-    assert LabellingSettings().mature_until(now) == now
+    day = dt.date(2026, 1, 5)
+    assert LabellingSettings(36).mature_until(day, now) == dt.datetime(2026, 1, 4, 18, tzinfo=dt.UTC)
+    assert LabellingSettings(36).mature_until(day, LabellingSettings(36).settled_from(day)) is None
+    assert LabellingSettings().mature_until(day, now) is None
     for wrong in (-1, math.nan, 24 * 366 + 1):
         with pytest.raises(SettingsError, match="maturity_hours"):
             LabellingSettings(wrong)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from pyspark.sql import DataFrame, SparkSession
@@ -40,6 +41,16 @@ class Engine(Protocol):
 
     def append(self, place: str, rows: DataFrame) -> None:
         """Add rows; appends do not disturb each other."""
+
+    def is_gone(self, fault: Exception) -> bool:
+        """Return whether the fault is that files of a former version, or the version itself, are there no more."""
+
+    def last_changes(self, place: str, column: str, since: int, until: int) -> Mapping[str, int] | None:
+        """Return, for each value of a partition column in whose rows a version changed something, the last such version.
+
+        Versions after ``since`` and up to ``until``. None where the log does not tell: it is no longer there, or the table is not
+        partitioned by the column.
+        """
 
     def parallelism(self) -> int:
         """Return the number of tasks that can run at once."""

@@ -10,11 +10,13 @@ from __future__ import annotations
 import logging
 import os
 import random
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pyarrow as pa
 from deltalake import DeltaTable, Field, Schema
+from deltalake.exceptions import DeltaError
 from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -33,6 +35,9 @@ _WAIT_S = 0.5
 #: What delta-rs calls a file, and the value of a partition's column in it.
 _FILE = "path"
 _PARTITION = "partition."
+
+#: How Sail and delta-rs say that a version, or a file of it, is there no more.
+_GONE = re.compile(r"[Ii]nvalid table version|[Nn]ot found|No such file", re.ASCII)
 
 
 class SailEngine:
@@ -95,6 +100,27 @@ class SailEngine:
         """Add rows; appends do not disturb each other."""
         _commit(lambda: rows.write.format("delta").mode("append").save(_path(place)), lambda: None)
 
+    def is_gone(self, fault: Exception) -> bool:
+        """Return whether the fault is that files of a former version, or the version itself, are there no more."""
+        return _GONE.search(str(fault)) is not None
+
+    def last_changes(self, place: str, column: str, since: int, until: int) -> Mapping[str, int] | None:
+        """Return, for each value of a partition column in whose rows a version changed something, the last such version.
+
+        A file that was only written anew (OPTIMIZE) counts as a change.
+        """
+        name = _PARTITION + column
+        last: dict[str, int] = {}
+        try:
+            before = _partitions(_path(place), since, name)
+            for version in range(since + 1, until + 1):
+                after = _partitions(_path(place), version, name)
+                last.update(dict.fromkeys((value for value, _ in before ^ after), version))
+                before = after
+        except (DeltaError, KeyError):  # the log is kept for 30 days; another table has other partitions
+            return None
+        return last
+
     def parallelism(self) -> int:
         """Return the number of tasks that can run at once."""
         return os.cpu_count() or 1
@@ -132,6 +158,12 @@ def _files(stored: DeltaTable, where: Slice) -> set[str]:
     known = {name: values for name, values in told.items() if name in actions.column_names}
     files = actions.select([_FILE, *known]).to_pylist()
     return {file[_FILE] for file in files if all(file[name] in values for name, values in known.items())}
+
+
+def _partitions(path: str, version: int, name: str) -> set[tuple[str, str]]:
+    """Return the files of a version, each with the text of its value in a partition's column."""
+    actions = pa.table(DeltaTable(path, version=version).get_add_actions(flatten=True)).select([name, _FILE])
+    return {(str(value), file) for value, file in zip(*actions.to_pydict().values(), strict=True)}
 
 
 def _path(place: str) -> str:

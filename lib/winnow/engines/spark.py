@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from pyspark.errors import AnalysisException, PySparkException
@@ -27,6 +28,13 @@ _NO_TABLE = {
 }
 #: How Delta says that another commit came first. Its exceptions have no common base, and over Connect no class at all.
 _LOST_RACE = re.compile(r"\[(DELTA_CONCURRENT_\w+|DELTA_METADATA_CHANGED|DELTA_PROTOCOL_CHANGED)")
+
+#: How Delta says that a version, or a file of it, is there no more.
+_GONE = re.compile(
+    r"DELTA_VERSION_NOT_FOUND|DELTA_FILE_NOT_FOUND|FILE_NOT_EXIST|DELTA_CANNOT_RECREATE|DELTA_LOG_FILE_NOT_FOUND"
+)
+#: What a commit tells of a file that it adds or removes, as far as it is asked for.
+_ACTION = "struct<path: string, partitionValues: map<string, string>, dataChange: boolean>"
 
 
 class SparkEngine:
@@ -106,6 +114,30 @@ class SparkEngine:
     def append(self, place: str, rows: DataFrame) -> None:
         """Add rows; appends do not disturb each other."""
         _save(rows.write.format("delta").mode("append"), place)
+
+    def is_gone(self, fault: Exception) -> bool:
+        """Return whether the fault is that files of a former version, or the version itself, are there no more."""
+        return _GONE.search(str(fault)) is not None
+
+    def last_changes(self, place: str, column: str, since: int, until: int) -> Mapping[str, int] | None:
+        """Return, for each value of a partition column in whose rows a version changed something, the last such version."""
+        detail = self._spark.sql(f"DESCRIBE DETAIL {_quoted(place)}").select("location", "partitionColumns").head()
+        if detail is None or column not in detail[1]:
+            return None
+        commits = [f"{detail[0]}/_delta_log/{version:020d}.json" for version in range(since + 1, until + 1)]
+        if not commits:
+            return {}
+        try:
+            actions = self._spark.read.schema(f"add {_ACTION}, remove {_ACTION}").json(commits)
+        except AnalysisException as fault:
+            if fault.getCondition() == "PATH_NOT_FOUND":  # Delta keeps its log for 30 days
+                return None
+            raise
+        version = F.regexp_extract("_metadata.file_name", r"(\d+)\.json", 1).cast("bigint")
+        action = F.coalesce("add", "remove")
+        changes = actions.select(action.alias("action"), version.alias("version")).where("action.dataChange")
+        last = changes.groupBy(F.col("action.partitionValues")[column]).agg(F.max("version"))
+        return {value: newest for value, newest in last.collect() if value is not None}
 
     def parallelism(self) -> int:
         """Return the number of tasks that can run at once."""

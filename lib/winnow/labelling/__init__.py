@@ -67,9 +67,14 @@ class LabellingSettings:
         """Check the range."""
         check_between("maturity_hours", self.maturity_hours, 0, 24 * 366)
 
-    def mature_until(self, now: dt.datetime) -> dt.datetime:
-        """Return the moment up to which impressions have had their time to be watched."""
-        return now - dt.timedelta(hours=self.maturity_hours)
+    def settled_from(self, day: dt.date) -> dt.datetime:
+        """Return the moment from which on all impressions of a day (UTC) have had their time to be watched."""
+        return dt.datetime.combine(day, dt.time(), dt.UTC) + dt.timedelta(days=1, hours=self.maturity_hours)
+
+    def mature_until(self, day: dt.date, now: dt.datetime) -> dt.datetime | None:
+        """Return the moment after which a day's impressions have no label yet, None where the whole day is settled."""
+        is_settled = not self.maturity_hours or now >= self.settled_from(day)
+        return None if is_settled else now - dt.timedelta(hours=self.maturity_hours)
 
 
 def label(

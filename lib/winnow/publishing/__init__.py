@@ -1,8 +1,19 @@
 """From counted to published: inspected before readers see it, replaced whole, and told."""
 
 from winnow.publishing.candidates import publish_candidates
+from winnow.publishing.changes import changed_days
 from winnow.publishing.examples import publish_examples
+from winnow.publishing.explanation import explain_impression
 from winnow.publishing.impressions import publish_impressions
 from winnow.publishing.metrics import publish_metrics
+from winnow.publishing.verification import verify_examples
 
-__all__ = ["publish_candidates", "publish_examples", "publish_impressions", "publish_metrics"]
+__all__ = [
+    "changed_days",
+    "explain_impression",
+    "publish_candidates",
+    "publish_examples",
+    "publish_impressions",
+    "publish_metrics",
+    "verify_examples",
+]

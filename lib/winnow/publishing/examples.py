@@ -19,7 +19,6 @@ from winnow.run import Run
 #: (label, stratum) -> positives and negatives in the stored table.
 _Kept = Mapping[tuple[str, str], tuple[int, int]]
 
-_DAY = dt.timedelta(days=1)
 #: An inexact sample that differs by more deviations from what its rates promise was not drawn by them.
 _MOST_SIGMAS = 7.0
 
@@ -55,16 +54,13 @@ def publish_examples(run: Run, day: dt.date, *, force: bool = False) -> None:
 
 def _mature_until(run: Run, day: dt.date, *, force: bool) -> dt.datetime | None:
     """Return the moment after which impressions have no label yet, None where the whole day has had its time."""
-    hours = run.settings.labelling.maturity_hours
-    moment = run.settings.labelling.mature_until(run.started)
-    end_of_day = dt.datetime.combine(day + _DAY, dt.time(), dt.UTC)
-    if not hours or moment >= end_of_day:
-        return None
-    if not force:
-        ready = end_of_day + dt.timedelta(hours=hours)
+    labelling = run.settings.labelling
+    moment = labelling.mature_until(day, run.started)
+    if moment is not None and not force:
         raise InputNotReadyError(
-            f"{day}: expected labels to be settled, which they are from {ready:%Y-%m-%d %H:%M} UTC on "
-            f"(labelling.maturity_hours = {hours:g}); it is {run.started:%Y-%m-%d %H:%M}. Run again then, or use --force."
+            f"{day}: expected labels to be settled, which they are from {labelling.settled_from(day):%Y-%m-%d %H:%M} UTC on "
+            f"(labelling.maturity_hours = {labelling.maturity_hours:g}); it is {run.started:%Y-%m-%d %H:%M}. Run again then, "
+            "or use --force."
         )
     return moment
 
