@@ -19,6 +19,7 @@ from winnow.contracts import ContractSettings
 from winnow.engines.settings import EngineSettings
 from winnow.errors import SettingsError
 from winnow.evaluation.settings import EvaluationSettings
+from winnow.features.settings import FeatureSettings
 from winnow.guards import GuardSettings
 from winnow.importing import ImportingSettings
 from winnow.labelling import Label, LabellingSettings, WatchedFraction, check_labels
@@ -85,6 +86,7 @@ class Settings:
     writing: WritingSettings = field(default_factory=WritingSettings)
     importing: ImportingSettings = field(default_factory=ImportingSettings)
     synthetic: SyntheticSettings = field(default_factory=SyntheticSettings)
+    features: FeatureSettings = field(default_factory=FeatureSettings)
     retrieval: RetrievalSettings = field(default_factory=RetrievalSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     engine: EngineSettings = field(default_factory=EngineSettings)

@@ -123,6 +123,11 @@ class Line:
         )
         return weighed.select(*map(named, self.rows.columns), *added)
 
+    def labelled(self) -> DataFrame:
+        """Return every valid row, one an id, with the label's class for each label; not yet read."""
+        labels = [schema.label_column(label) for label in self.settings.labels]
+        return self._valid(self.wide).transform(self._label()).select(*map(named, self.rows.columns), *labels)
+
     def quarantine(self) -> DataFrame:
         """Return the refused rows, whole, with every reason; not yet read."""
         settled = self._settled(self.wide).where(is_refused(self.settings.contracts))

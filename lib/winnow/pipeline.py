@@ -28,7 +28,7 @@ from winnow.planning import funnel_of, plan_of, quotas_of
 from winnow.sampling import SamplePlan
 from winnow.weighting import BasisSum
 
-__all__ = ["Prepared", "Traced", "fetch", "prepare", "trace", "training_view"]
+__all__ = ["Prepared", "Traced", "fetch", "labelled", "prepare", "trace", "training_view"]
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,17 @@ def trace(
     reasons = {label: found[0][schema.reason_column(label)] for label in settings.labels}
     lines, refused, stratum = (found[0][name] for name in (duplicates.LOG_LINES, schema.REASONS, schema.STRATUM))
     return Traced(lines, refused, stratum, found[0][sampling.DRAW], reasons)
+
+
+def labelled(
+    impressions: DataFrame,
+    day: dt.date,
+    settings: Settings,
+    *,
+    describe: Callable[[str], None] = lambda _text: None,
+) -> DataFrame:
+    """Return a day's valid impressions, one row an id, with L_label for each label L: all of them, not a sample; lazy."""
+    return Line(impressions, day, settings, None, describe).labelled()
 
 
 def training_view(label: str) -> Step:

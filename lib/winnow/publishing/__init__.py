@@ -6,6 +6,7 @@ from winnow.publishing.examples import publish_examples
 from winnow.publishing.explanation import explain_impression
 from winnow.publishing.impressions import publish_impressions
 from winnow.publishing.metrics import publish_metrics
+from winnow.publishing.profiles import publish_tiles, read_profiles
 from winnow.publishing.verification import verify_examples
 
 __all__ = [
@@ -15,5 +16,7 @@ __all__ = [
     "publish_examples",
     "publish_impressions",
     "publish_metrics",
+    "publish_tiles",
+    "read_profiles",
     "verify_examples",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from winnow.schema.examples import *
+from winnow.schema.features import *
 from winnow.schema.kinds import *
 from winnow.schema.logs import *
 from winnow.schema.models import *
@@ -13,10 +14,12 @@ TABLES = (
     IMPRESSIONS,
     MEDIA,
     USERS,
+    SEARCHES,
     EXAMPLES,
     QUARANTINE,
     LEDGER,
     RUNS,
+    *TILES,
     CANDIDATES,
     RECOMMENDATIONS,
     SCORES,

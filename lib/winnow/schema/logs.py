@@ -52,13 +52,23 @@ ORIGIN = Column(str(COUNTRY), "string", "country of origin, ISO 3166-1 alpha-2")
 TITLE = Column("title", "string", "name of the media")
 GENRES = Column("genres", "array<string>", "genres, the main one first")
 CAST = Column("cast", "array<string>", "actors, the lead first")
-DIRECTOR = Column("director", "string", "director or creator")
+DIRECTOR = Column("director", "string", "who directed it")
 LANGUAGE = Column("language", "string", "ISO 639-1 language")
 RELEASE_DATE = Column("release_date", "date", "first release anywhere")
 ADDED_DATE = Column("added_date", "date", "the day it came to the service; not shown before")
 MATURITY_RATING = Column("maturity_rating", "string", "all, 7, 12, 16 or 18")
 SYNOPSIS = Column("synopsis", "string", "a few sentences on the story")
 DISTRIBUTOR = Column("distributor", "string", "who licensed it")
+TAGS = Column("tags", "array<string>", "words that editors give it, of no order")
+SEASON_NUMBER = Column("season_number", "int", "season of a series, from 1; 0 or null = no series")
+PUBLIC_RATING = Column("public_rating", "double", "mean rating on public platforms, 0 to 10; null = not rated")
+ARRIVAL_REVENUE = Column(
+    "arrival_revenue", "double", "what it earned before it came to the service, USD; 0 or null = not known"
+)
+CONTENT_PERIOD = Column("content_period", "int", "first year of the decade in which it is set; null = of no time")
+MEDIA_TYPE = Column("media_type", "string", "clip, short, episode or film")
+CREATOR = Column("creator", "string", "who thought of it")
+COMPOSER = Column("composer", "string", "who wrote its music")
 AGE_BAND = Column("age_band", "string", "age of the account's owner, in bands")
 GENDER = Column("gender", "string", "as stated by the user; null = not stated")
 JOINED_DATE = Column("joined_date", "date", "the day the account was made")
@@ -80,6 +90,14 @@ MEDIA = Table(
         MATURITY_RATING,
         SYNOPSIS,
         DISTRIBUTOR,
+        TAGS,
+        SEASON_NUMBER,
+        PUBLIC_RATING,
+        ARRIVAL_REVENUE,
+        CONTENT_PERIOD,
+        MEDIA_TYPE,
+        CREATOR,
+        COMPOSER,
     ),
     key=(MEDIA_ID,),
 )

@@ -16,6 +16,16 @@ from winnow.synthetic.settings import SyntheticSettings, days_since_epoch
 _GENDERS, _GENDER_SHARES = ("female", "male", "other", None), (45, 45, 2, 8)
 #: Actors of the longest cast; the shortest has two.
 _LARGEST_CAST = 5
+#: Tags of a medium, at most: some of its words may be the same.
+_TAGS = 4
+#: Most seasons of a series; the later, the fewer.
+_MOST_SEASONS = 12
+#: Mean of the public rating and what quality and chance add to it; it is cut to 1 .. 10.
+_RATING, _RATING_OF_QUALITY, _RATING_OF_CHANCE = 6.3, 1.1, 0.6
+#: Of the revenue of films before they came: the logarithm's mean, and what quality and chance add to it.
+_REVENUE, _REVENUE_OF_QUALITY, _REVENUE_OF_CHANCE = 15.5, 0.8, 1.2
+#: Share of media that are set in the decade of their release; the others in one of the decades before.
+_SET_IN_THEIR_TIME, _DECADES_BEFORE = 0.6, 15
 _COUNTRY_CODES = tuple(country.code for country in population.COUNTRIES)
 
 
@@ -23,14 +33,16 @@ def media(spark: SparkSession, settings: SyntheticSettings, through: dt.date) ->
     """Return the media that came to the service up to and including the day ``through``: a row each, schema.MEDIA.
 
     Durations are whole seconds, 15 s to 2.5 hours. Duration, genres, country, language and added_date are those that
-    the truth of the impressions is made of; title, cast, director, synopsis and distributor have no part in it.
+    the truth of the impressions is made of; public rating and revenue tell something of the quality that is hidden in it;
+    names, texts, tags, season and period have no part in it.
 
     Raises SettingsError for a day before ``start_date``.
     """
     count = settings.media + settings.new_media_per_day * (settings.day_number(through) + 1)
     draws, media_id = ColumnDraws(settings.seed), F.col("id")
     ids = spark.range(1, count + 1, 1, _partitions(count))
-    columns = {**_facts(draws, settings, media_id), **_texts(draws, media_id)}
+    facts = _facts(draws, settings, media_id)
+    columns = {**facts, **_texts(draws, media_id), **_background(draws, media_id, facts[schema.RELEASE_DATE])}
     return ids.select(*(columns[column].alias(column) for column in schema.MEDIA.columns))
 
 
@@ -77,6 +89,28 @@ def _facts(draws: ColumnDraws, settings: SyntheticSettings, media_id: Column) ->
         schema.MATURITY_RATING: draws.look_up(
             population.MATURITY_RATINGS, population.maturity(draws, media_id, main, second)
         ),
+    }
+
+
+def _background(draws: ColumnDraws, media_id: Column, released: Column) -> dict[str, Column]:
+    """Return what is known of a medium beside what it is: its kind, its makers, and what the world said of it."""
+    kind = population.media_kind(draws, media_id)
+    quality = population.quality(draws, media_id)
+    rating = _RATING + _RATING_OF_QUALITY * quality + _RATING_OF_CHANCE * draws.normal("public rating", media_id)
+    revenue = _REVENUE + _REVENUE_OF_QUALITY * quality + _REVENUE_OF_CHANCE * draws.normal("revenue", media_id)
+    season = 1 + draws.whole_part(_MOST_SEASONS * draws.power(draws.uniform("season", media_id), 3.0))
+    before = 1 + draws.whole("decades before", _DECADES_BEFORE, media_id)
+    back = draws.where(draws.happens("set in its time", _SET_IN_THEIR_TIME, media_id), 0, before)
+    tags = [_word(draws, f"tag {place}", words.THEMES + words.TONES, media_id) for place in range(_TAGS)]
+    return {
+        schema.TAGS: F.array_distinct(F.array(*tags)),
+        schema.SEASON_NUMBER: F.when(kind == population.EPISODE, season).otherwise(0).cast("int"),
+        schema.PUBLIC_RATING: F.rint(F.greatest(F.lit(1.0), F.least(F.lit(10.0), rating)) * 10.0) / 10.0,
+        schema.ARRIVAL_REVENUE: F.when(kind == population.FILM, F.rint(draws.exp(revenue))).otherwise(0.0),
+        schema.CONTENT_PERIOD: ((F.floor(F.year(released) / 10) - back) * 10).cast("int"),
+        schema.MEDIA_TYPE: draws.look_up([each.name for each in population.KINDS], kind),
+        schema.CREATOR: _name(draws, "thought of by", media_id),
+        schema.COMPOSER: _name(draws, "scored by", media_id),
     }
 
 

@@ -79,7 +79,7 @@ KINDS = (
     Kind("film", 15, 4_500, 9_000),
 )
 KIND_SHARES = tuple(kind.share for kind in KINDS)
-FILM = 3
+EPISODE, FILM = 2, 3
 #: Of each kind: the logarithm of the shortest, and of the longest over it.
 _SHORTEST = tuple(math.log(kind.shortest_s) for kind in KINDS)
 _LENGTH_SPREAD = tuple(math.log(kind.longest_s / kind.shortest_s) for kind in KINDS)

@@ -1,0 +1,38 @@
+"""Features as of a day: what is known of the user, the media and the context of a row before it happened.
+
+Impressions are summed to daily tiles; tiles before a day are its profiles; profiles give rows a column for each declared
+feature. Read ``featured.py`` first.
+"""
+
+from __future__ import annotations
+
+from winnow.features.featured import (
+    as_of_day,
+    categories,
+    columns,
+    declared,
+    defaults_taken,
+    featured,
+    without_source,
+)
+from winnow.features.kinds import Feature
+from winnow.features.profiles import Profiles, Tiles, Vectors, check_known, profiles
+from winnow.features.settings import Clock, FeatureSettings
+
+__all__ = [
+    "Clock",
+    "Feature",
+    "FeatureSettings",
+    "Profiles",
+    "Tiles",
+    "Vectors",
+    "as_of_day",
+    "categories",
+    "check_known",
+    "columns",
+    "declared",
+    "defaults_taken",
+    "featured",
+    "profiles",
+    "without_source",
+]

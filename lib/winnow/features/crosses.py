@@ -1,0 +1,204 @@
+"""Features of user and media together: what the user did with media like this one, and whether the two fit."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from winnow import schema
+from winnow.features.kinds import Feature, Formula, Kind, Known
+from winnow.features.media import engaged_rate as media_rate
+from winnow.features.media import length_s, maturity_years
+from winnow.features.moments import daypart, length_band, local_hour
+from winnow.features.settings import TERM_ASPECT, Clock, FeatureSettings
+from winnow.features.smoothing import STRENGTH, smoothed
+from winnow.features.users import age_years, country
+from winnow.features.users import engaged_rate as user_rate
+from winnow.features.values import log_count
+from winnow.features.windows import DECAYED, ENGAGED, JUDGED, ROWS, memory
+
+
+def declared(settings: FeatureSettings, clock: Clock) -> tuple[Feature, ...]:
+    """Return the features of user and media together."""
+    made: list[Feature] = []
+    for aspect in settings.crosses:
+        made += _remembered(settings, aspect, _values(settings, clock)[aspect])
+    made += [*_in_place(settings, str(schema.COUNTRY), country), *_in_place(settings, str(schema.SURFACE), _surface)]
+    return (*made, *_matches(settings))
+
+
+def _values(settings: FeatureSettings, clock: Clock) -> dict[str, Formula]:
+    """Return by aspect the values that a row has of it, as an array."""
+
+    def hour(known: Known) -> Column:
+        return local_hour(known.context(schema.IMPRESSION_TS), country(known), settings, clock)
+
+    def one(column: schema.Column) -> Formula:
+        return lambda known: F.array(known.media(column))
+
+    return {
+        "genre": lambda known: known.media(schema.GENRES),
+        "actor": lambda known: known.media(schema.CAST),
+        "tag": lambda known: known.media(schema.TAGS),
+        str(schema.DIRECTOR): one(schema.DIRECTOR),
+        str(schema.CREATOR): one(schema.CREATOR),
+        str(schema.COMPOSER): one(schema.COMPOSER),
+        str(schema.LANGUAGE): one(schema.LANGUAGE),
+        str(schema.DISTRIBUTOR): one(schema.DISTRIBUTOR),
+        str(schema.DEVICE): lambda known: F.array(known.context(schema.DEVICE)),
+        str(schema.SURFACE): lambda known: F.array(_surface(known)),
+        "daypart": lambda known: F.array(daypart(hour(known))),
+        "length": lambda known: F.array(length_band(length_s(known))),
+    }
+
+
+def _remembered(settings: FeatureSettings, aspect: str, values: Formula) -> list[Feature]:
+    """Return what the user did with the values of one aspect that the row has."""
+    remembered = memory(aspect)
+
+    def total(known: Known, field: str) -> Column:
+        found = F.filter(
+            F.transform(F.array_compact(values(known)), lambda one: F.try_element_at(known.user(remembered), one)),
+            lambda one: one.isNotNull(),
+        )
+        return F.aggregate(found, F.lit(0).cast("bigint"), lambda summed, one: summed + one[field])
+
+    def everything(known: Known) -> Column:
+        entries = F.map_values(known.user(remembered))
+        return F.aggregate(entries, F.lit(0).cast("bigint"), lambda summed, one: summed + one[DECAYED])
+
+    def rate(known: Known) -> Column:
+        prior = user_rate(known, settings.longest_days)
+        return smoothed(total(known, ENGAGED), total(known, JUDGED), prior, known.world(f"user_{STRENGTH}"))
+
+    days = settings.memory_days
+    return [
+        Feature(
+            f"cross_log_{aspect}_engaged",
+            "numeric",
+            "cross",
+            0.0,
+            f"log(1 + engaged impressions of the user of the same {aspect})",
+            lambda known: log_count(total(known, ENGAGED)),
+            days,
+        ),
+        Feature(
+            f"cross_{aspect}_rate",
+            "numeric",
+            "cross",
+            0.0,
+            f"the user's share of engaged impressions of the same {aspect}, smoothed towards the user's own rate",
+            rate,
+            days,
+        ),
+        Feature(
+            f"cross_{aspect}_share",
+            "numeric",
+            "cross",
+            0.0,
+            f"share of the same {aspect} in all that the user engaged with, halved each {settings.half_life_days} days",
+            lambda known: F.try_divide(total(known, DECAYED), everything(known)),
+            days,
+        ),
+    ]
+
+
+def _in_place(settings: FeatureSettings, aspect: str, value: Formula) -> list[Feature]:
+    """Return how the media did in the row's own country, or on its surface."""
+    days = settings.longest_days
+
+    def field(known: Known, name: str) -> Column:
+        return F.try_element_at(known.media(memory(aspect)), value(known))[name]
+
+    return [
+        Feature(
+            f"cross_log_rows_in_{aspect}",
+            "numeric",
+            "cross",
+            0.0,
+            f"log(1 + impressions of the media in the same {aspect})",
+            lambda known: log_count(field(known, ROWS)),
+            days,
+        ),
+        Feature(
+            f"cross_rate_in_{aspect}",
+            "numeric",
+            "cross",
+            0.0,
+            f"the media's share of engaged impressions in the same {aspect}, smoothed towards its own rate",
+            lambda known: smoothed(
+                field(known, ENGAGED),
+                field(known, JUDGED),
+                media_rate(known, days),
+                known.world(f"media_{STRENGTH}"),
+            ),
+            days,
+        ),
+    ]
+
+
+def _matches(settings: FeatureSettings) -> list[Feature]:
+    def of(name: str, kind: Kind, doc: str, formula: Formula, days: int | None = None) -> Feature:
+        return Feature(f"cross_{name}", kind, "cross", 0.0, doc, formula, days)
+
+    return [
+        of(
+            "language_match",
+            "flag",
+            "the media is in the user's language",
+            lambda known: known.media(schema.LANGUAGE) == known.user(schema.LANGUAGE),
+        ),
+        of(
+            "country_match",
+            "flag",
+            "the media comes from the user's country",
+            lambda known: known.media(schema.ORIGIN) == country(known),
+        ),
+        of(
+            "age_match",
+            "flag",
+            "the user is old enough for its maturity rating",
+            lambda known: age_years(known) >= maturity_years(known),
+        ),
+        of(
+            "last_genre_match",
+            "flag",
+            "it has the main genre of what the user engaged with last",
+            lambda known: F.array_contains(known.media(schema.GENRES), known.user(schema.LAST_GENRE)),
+            settings.longest_days,
+        ),
+        of(
+            "search_match",
+            "flag",
+            "its title, genres, actors or director are what the user searched for",
+            _is_searched,
+            settings.memory_days,
+        ),
+        of(
+            "vector_similarity",
+            "numeric",
+            "inner product of the vectors of user and media, where a model's are handed in",
+            _similarity,
+        ),
+    ]
+
+
+def _surface(known: Known) -> Column:
+    return known.context(schema.SURFACE)
+
+
+def _is_searched(known: Known) -> Column:
+    named = F.concat(
+        F.array(known.media(schema.TITLE), known.media(schema.DIRECTOR)),
+        F.coalesce(known.media(schema.GENRES), F.array().cast("array<string>")),
+        F.coalesce(known.media(schema.CAST), F.array().cast("array<string>")),
+    )
+    words = F.transform(F.array_compact(named), F.lower)
+    return F.arrays_overlap(F.map_keys(known.user(memory(TERM_ASPECT))), words)
+
+
+def _similarity(known: Known) -> Column:
+    products = F.zip_with(
+        known.user(schema.FACTORS), known.media(schema.FACTORS), lambda one, other: one.cast("double") * other
+    )
+    return F.aggregate(products, F.lit(0.0), lambda summed, one: summed + one)
