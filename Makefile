@@ -20,7 +20,7 @@ WEEK := --start 2026-01-05 --end 2026-01-11
 MADE := $(ROOT)/.made-$(ROWS_PER_DAY)-rows-per-day
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench dist clean
+.PHONY: help setup run report test check format bench dist clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -35,6 +35,9 @@ run: setup ## generate a week of impressions (once) and make training examples o
 	        && touch '$(MADE)'; \
 	fi
 	@$(VENV_PYTHON) jobs/prepare_examples.py --engine '$(ENGINE)' --root '$(ROOT)' $(WEEK) --conf conf/local.toml
+
+report: setup ## write what the tables of ROOT told as one page, ROOT/report.html: ROOT=data/demo
+	@$(VENV_PYTHON) jobs/report.py --engine '$(ENGINE)' --root '$(ROOT)'
 
 test: setup ## run every test on Spark, most of them on Sail too, and some over Spark Connect; ARGS="-k name": some, on Spark
 ifeq ($(ARGS),)

@@ -25,7 +25,7 @@ setup(
     license="Apache-2.0",
     package_dir={"": "lib"},
     packages=find_packages("lib"),
-    package_data={"winnow": ["py.typed"]},
+    package_data={"winnow": ["py.typed", "reporting/templates/*"]},
     python_requires=">=3.11",
     # A cluster brings its own Spark, so nothing is required: what a laptop needs is the extra "spark".
     install_requires=[],

@@ -13,7 +13,7 @@ def main() -> None:
     """Write the zip anew and name it."""
     TARGET.parent.mkdir(exist_ok=True)
     package = ROOT / "lib" / "winnow"
-    files = sorted([*package.rglob("*.py"), *package.rglob("py.typed")])
+    files = sorted([*package.rglob("*.py"), *package.rglob("py.typed"), *package.glob("reporting/templates/*")])
     # Stored, not deflated: compressed bytes differ between versions of zlib, and the package is small.
     with zipfile.ZipFile(TARGET, "w", zipfile.ZIP_STORED) as packed:
         for file in files:

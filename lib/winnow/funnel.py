@@ -63,6 +63,13 @@ class Funnel:
         """Return the funnel as plain values for the run's record."""
         return {**asdict(self), "day": None if self.day is None else self.day.isoformat()}
 
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Funnel:
+        """Return the funnel that ``as_record`` told of."""
+        labels = {name: LabelFunnel(**label) for name, label in record["labels"].items()}
+        day = record["day"]
+        return cls(**{**record, "labels": labels, "day": None if day is None else dt.date.fromisoformat(day)})
+
 
 def screen(funnels: Sequence[Funnel]) -> str:
     """Return the funnels as one table of text: a column a day, a row a step, and the sum of all days."""

@@ -53,6 +53,7 @@ class Option:
 
 FORCE = Option("--force", "take days whose labels are not settled yet")
 INPUT = Option("--input", "files of one log", metavar="FILE", is_list=True, is_required=True)
+OUT = Option("--out", "file that is written, in place of the one in the root", metavar="FILE")
 
 
 def main(
@@ -151,6 +152,8 @@ def _check_arguments(arguments: argparse.Namespace, *, needs_days: bool) -> None
     check_location("--root", _as_path(arguments.root))
     for path in getattr(arguments, "input", None) or []:
         check_location("--input", _as_path(path))
+    if getattr(arguments, "out", None) is not None:
+        check_location("--out", _as_path(arguments.out))
     if arguments.date is not None:
         check(
             arguments.start is None and arguments.end is None, "--date", "one day, or --start and --end", arguments.date

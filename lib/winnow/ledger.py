@@ -98,6 +98,24 @@ def label_days(counts: Sequence[StratumCount], plan: SamplePlan, known: Mapping[
     return days
 
 
+def stored_label_days(rows: Sequence[Mapping[str, Any]], known: Mapping[str, set[str]]) -> dict[str, LabelDay]:
+    """Return a stored day, all of its ledger rows, as the guards look at it; ``known``: as for ``label_days``."""
+    days = {}
+    for label in dict.fromkeys(row[schema.LABEL] for row in rows):
+        mine = [row for row in rows if row[schema.LABEL] == label]
+        rates = DayRates(
+            _stored_rate(mine, schema.POSITIVES, schema.POSITIVE_RATE),
+            _stored_rate(mine, schema.NEGATIVES, schema.NEGATIVE_RATE),
+        )
+        strata_here = {
+            row[schema.STRATUM]: (row[schema.POSITIVES], row[schema.NEGATIVES])
+            for row in mine
+            if row[schema.IMPRESSION_ROWS]
+        }
+        days[label] = LabelDay(rates, strata_here, known.get(label))
+    return days
+
+
 def records(
     day: dt.date,
     counts: Sequence[StratumCount],
@@ -190,6 +208,11 @@ def _rates(row: Mapping[str, Any]) -> DayRates:
         return float(row[kept] / row[there]) if row[there] else 0.0
 
     return DayRates(rate(schema.KEPT_POSITIVES, schema.POSITIVES), rate(schema.KEPT_NEGATIVES, schema.NEGATIVES))
+
+
+def _stored_rate(rows: Sequence[Mapping[str, Any]], available: str, rate: str) -> float:
+    there = sum(row[available] for row in rows)
+    return float(sum(row[rate] * row[available] for row in rows) / there) if there else 0.0
 
 
 def _day_rate(quotas: Sequence[Quota]) -> float:

@@ -7,6 +7,7 @@ from winnow.publishing.explanation import explain_impression
 from winnow.publishing.impressions import publish_impressions
 from winnow.publishing.metrics import publish_metrics
 from winnow.publishing.profiles import publish_tiles, read_profiles
+from winnow.publishing.report import publish_report
 from winnow.publishing.verification import verify_examples
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "publish_examples",
     "publish_impressions",
     "publish_metrics",
+    "publish_report",
     "publish_tiles",
     "read_profiles",
     "verify_examples",
