@@ -1,6 +1,7 @@
 """Charts: round ticks, names that do not overlap, every value where it belongs, whatever the values are."""
 
 import datetime as dt
+import itertools
 import re
 import xml.etree.ElementTree as ET
 
@@ -22,7 +23,7 @@ def test_ticks_are_few_even_and_around_the_values(one, other, most):
     assert len(found) <= max(most, 2)
     assert found[0] <= low * (1 + 1e-6) + 1e-9
     assert found[-1] >= high * (1 - 1e-6) - 1e-9
-    steps = [after - before for before, after in zip(found, found[1:], strict=False)]
+    steps = [after - before for before, after in itertools.pairwise(found)]
     assert steps == pytest.approx([steps[0]] * len(steps))
 
 
@@ -35,7 +36,7 @@ def test_ticks_are_round():
 @given(st.lists(st.floats(20, 180), min_size=1, max_size=8))
 def test_names_are_a_line_apart_and_none_is_below_the_chart(places):
     moved = sorted(apart(places, 180))
-    assert all(after - before >= 12.9 for before, after in zip(moved, moved[1:], strict=False))
+    assert all(after - before >= 12.9 for before, after in itertools.pairwise(moved))
     assert moved[-1] <= 180
 
 
@@ -69,7 +70,7 @@ def test_a_line_has_a_dot_a_day(points):
 @given(st.lists(st.tuples(st.floats(0, 50), st.floats(-1, 1)), min_size=1, max_size=20))
 def test_a_search_has_a_dot_a_trial_and_a_line_that_only_rises(points):
     svg = charts.search("title", [(place, value, "x = 1") for place, value in points], words.metric, best=True)
-    assert len([dot for dot in ET.fromstring(svg).iter("circle")]) == len(points)
+    assert len(list(ET.fromstring(svg).iter("circle"))) == len(points)
     path = re.search(r'class="line s0" d="M([^"]+)"', svg)[1]
     heights = [float(step.split()[1]) for step in path.split("L")]
     assert heights == sorted(heights, reverse=True)
