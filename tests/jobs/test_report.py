@@ -56,9 +56,9 @@ def section(html, name):
 
 def test_the_numbers_are_those_of_the_tables(reported, html, read):
     lines = read(reported, "impressions").count()
-    assert f"{lines:,}" in section(html, "funnel")
+    assert f"{lines:,}" in section(html, "flow")
     kept = read(reported, "examples").groupBy("watched_label").count().collect()
-    assert all(f"{row['count']:,}" in section(html, "funnel") for row in kept)
+    assert all(f"{row['count']:,}" in section(html, "flow") for row in kept)
     metrics = read(reported, "metrics").where("metric = 'ndcg' and k = 10 and slice = '{}'").collect()
     assert all(f"{row['value']:.4f}" in section(html, "metrics") for row in metrics)
     trained = F.col("event_date") < F.lit(TEST_DAY).cast("date")

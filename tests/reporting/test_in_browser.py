@@ -83,7 +83,7 @@ def test_a_table_is_sorted_by_the_keyboard_alone(shown, file):
     shown.open(file, 1200)
     shown.press("Tab", 9)
     assert shown.ask("document.activeElement.textContent") == "Skip to the content"
-    table = "document.querySelector('#funnel table')"
+    table = "document.querySelector('#flow table')"
     column = f"Array.from({table}.tBodies[0].rows).map((row) => row.cells[0].textContent)"
     days = shown.ask(column)
     shown.ask(f"{table}.querySelector('th button').focus()")

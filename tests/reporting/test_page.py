@@ -16,7 +16,7 @@ from winnow.reporting.page import sections
 EMPTY = Contents("data/none", dt.datetime(2026, 1, 12, tzinfo=dt.UTC), "r0")
 NAMES = [
     "glance",
-    "funnel",
+    "flow",
     "balance",
     "weights",
     "ledger",
@@ -66,7 +66,7 @@ def test_what_is_not_there_is_told_with_the_job_that_makes_it():
     shown = {section.name: section.missing for section in sections(EMPTY, ReportingSettings())}
     jobs = {name: re.search(r"python jobs/(\w+)\.py", told)[1] for name, told in shown.items()}
     assert jobs == {
-        **dict.fromkeys(("glance", "funnel", "balance", "weights", "ledger", "lineage"), "prepare_examples"),
+        **dict.fromkeys(("glance", "flow", "balance", "weights", "ledger", "lineage"), "prepare_examples"),
         **dict.fromkeys(("metrics", "reliability"), "evaluate"),
         **dict.fromkeys(("sweep", "tuning"), "tune"),
         "users": "generate_candidates",

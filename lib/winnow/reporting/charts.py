@@ -82,7 +82,7 @@ def before_and_after(title: str, rows: Sequence[tuple[str, float, float, int]]) 
     for place, (name, before, after, colour) in enumerate(rows):
         y = 18 + _ROW * (place + 0.5)
         told = f"{name}: {words.share(before)} before, {words.share(after)} after"
-        parts.append(text(left - 10, y + 4, short(name, _NAME), "row", "end"))
+        parts.append(text(left - 10, y + 4, short(name, _NAME), "entry", "end"))
         parts.append(across(f"way s{colour}", x_of(before), x_of(after), y))
         parts += [dot(f"hollow s{colour}", x_of(before), y, 3.5, told), dot(f"mark f{colour}", x_of(after), y, 4, told)]
     return document(height, title, "; ".join(f"{name} {words.share(after)}" for name, _, after, _ in rows[:5]), parts)
@@ -103,7 +103,7 @@ def intervals(title: str, estimates: Sequence[Estimate], told: _Told, *, zero: b
         y = 4 + _ROW * (place + 0.5)
         known = one.low is not None and one.high is not None
         between = f" ({told(one.low)} to {told(one.high)})" if one.low is not None and one.high is not None else ""
-        parts.append(text(left - 10, y + 4, short(one.name, _NAME), f"row f{one.colour}", "end"))
+        parts.append(text(left - 10, y + 4, short(one.name, _NAME), f"entry f{one.colour}", "end"))
         if one.low is not None and one.high is not None:
             parts.append(across(f"whisker s{one.colour}", x_of(one.low), x_of(one.high), y))
         parts.append(
@@ -186,7 +186,7 @@ def shares(title: str, rows: Sequence[tuple[str, int, Sequence[tuple[int, str]]]
     parts = []
     for place, (name, total, pieces) in enumerate(rows):
         y, x = step * place, 2.0
-        parts += [text(2, y + 14, name, "row"), text(WIDTH - 2, y + 14, f"{total:,}", "value", "end")]
+        parts += [text(2, y + 14, name, "entry"), text(WIDTH - 2, y + 14, f"{total:,}", "value", "end")]
         parts.append(box("track", 2, y + 20, length, 8))
         for rows_here, kind in pieces:
             wide = length * rows_here / whole

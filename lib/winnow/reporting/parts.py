@@ -111,7 +111,7 @@ class Person:
 class Source:
     """A text such as a conf, behind a click."""
 
-    kind: ClassVar[str] = "source"
+    kind: ClassVar[str] = "conf"
     summary: str
     text: str
 

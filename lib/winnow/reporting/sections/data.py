@@ -15,6 +15,11 @@ from winnow.reporting.parts import Cell, Figure, Figures, Note, Part, Section, g
 from winnow.reporting.svg import COLOURS
 
 _MAIN_JOB = "python jobs/prepare_examples.py --root ROOT --date DAY"
+#: What the ledger counts, and what is summed of it.
+_COUNTS = (
+    schema.IMPRESSION_ROWS, schema.POSITIVES, schema.NEGATIVES, schema.MIDDLE, schema.UNLABELLED,
+    schema.KEPT_POSITIVES, schema.KEPT_NEGATIVES,
+)  # fmt: skip
 #: Widths of a histogram's bins: the first of them with which it has few enough.
 _WIDTHS = (0.05, 0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 _MOST_BINS = 40
@@ -23,7 +28,7 @@ _MOST_BINS = 40
 def funnel_section(contents: Contents) -> Section:
     """Return where each impression went, from the log to the examples of each label."""
     lead = "Where every impression went: from the log, through duplicates and refusals, to what was kept of each label."
-    section = Section("funnel", "Funnel", lead)
+    section = Section("flow", "Funnel", lead)
     if not contents.funnels:
         return _missing(section, "runs", "a finished run of the main job", _MAIN_JOB)
     funnels = sorted(contents.funnels, key=lambda one: str(one.day))
@@ -66,17 +71,7 @@ def balance_section(contents: Contents, most: int) -> Section:
             title = f"Strata of {words.spaced(label)}"
             figures.append(Figure(title, charts.before_and_after(title, shown)))
         table += [_stratum_row(label, stratum, sums) for (stratum,), sums in ranked]
-    heads = [
-        "label",
-        "stratum",
-        "rows",
-        "positives",
-        "negatives",
-        "kept positives",
-        "kept negatives",
-        "before",
-        "after",
-    ]
+    heads = [schema.LABEL, schema.STRATUM, *map(words.spaced, _COUNTS), "before", "after"]
     parts: list[Part] = [Figures(figures)]
     if left_out > 0:
         parts.append(Note(f"The charts show the {most} largest strata of each label; the table has all of them."))
@@ -134,23 +129,9 @@ def ledger_section(contents: Contents) -> Section:
         else:
             lines = [charts.Line(words.spaced(one), _points(by_day, one, value), colours[one]) for one in labels]
         figures.append(Figure(title, charts.days(title, lines, told, alarms=alarms)))
-    heads = [
-        "day",
-        "label",
-        "rows",
-        "positives",
-        "negatives",
-        "middle",
-        "unlabelled",
-        "kept positives",
-        "kept negatives",
-    ]
-    columns = (
-        schema.IMPRESSION_ROWS, schema.POSITIVES, schema.NEGATIVES, schema.MIDDLE, schema.UNLABELLED,
-        schema.KEPT_POSITIVES, schema.KEPT_NEGATIVES,
-    )  # fmt: skip
+    heads = ["day", schema.LABEL, *map(words.spaced, _COUNTS)]
     rows = [
-        [Cell(str(day)), Cell(words.spaced(label)), *(_counted(sums[column]) for column in columns)]
+        [Cell(str(day)), Cell(words.spaced(label)), *(_counted(sums[name]) for name in _COUNTS)]
         for (label, day), sums in sorted(by_day.items(), key=lambda item: (item[0][1], item[0][0]))
     ]
     return _with(section, *_alarms(contents), Figures(figures), grid("Days of the ledger", heads, rows, is_folded=True))
@@ -190,12 +171,11 @@ def _label_figure(label: str, funnels: list[Funnel], colour: int) -> Figure:
 
 
 def _stratum_row(label: str, stratum: str, sums: Mapping[str, int]) -> list[Cell]:
-    columns = (schema.IMPRESSION_ROWS, schema.POSITIVES, schema.NEGATIVES, schema.KEPT_POSITIVES, schema.KEPT_NEGATIVES)
     shares = [Cell(words.share(share), share) for share in _before_after(sums)]
     return [
         Cell(words.spaced(label)),
         Cell(words.stratum(stratum)),
-        *(_counted(sums[name]) for name in columns),
+        *(_counted(sums[name]) for name in _COUNTS),
         *shares,
     ]
 
@@ -229,14 +209,10 @@ def _points(
 
 def _summed(rows: Iterable[Mapping[str, Any]], by: tuple[str, ...]) -> dict[tuple[Any, ...], dict[str, int]]:
     """Return the counts of ledger rows, summed by some of their columns."""
-    counts = (
-        schema.IMPRESSION_ROWS, schema.POSITIVES, schema.NEGATIVES, schema.MIDDLE, schema.UNLABELLED,
-        schema.KEPT_POSITIVES, schema.KEPT_NEGATIVES,
-    )  # fmt: skip
-    sums: dict[tuple[Any, ...], dict[str, int]] = defaultdict(lambda: dict.fromkeys(map(str, counts), 0))
+    sums: dict[tuple[Any, ...], dict[str, int]] = defaultdict(lambda: dict.fromkeys(map(str, _COUNTS), 0))
     for row in rows:
         own = sums[tuple(row[name] for name in by)]
-        for name in counts:
+        for name in _COUNTS:
             own[name] += row[name]
     return dict(sums)
 

@@ -59,7 +59,7 @@ def reliability_section(contents: Contents) -> Section:
             ]
             for row in mine
         ]  # fmt: skip
-    heads = ["model", "label", "bin", "rows", "predicted", "observed"]
+    heads = [schema.MODEL, schema.LABEL, schema.BIN, schema.ROWS, "predicted", "observed"]
     return _with(section, Figures(figures), grid("Bins of the curves", heads, table, is_folded=True))
 
 
@@ -152,7 +152,14 @@ def _estimates(rows: Rows, colours: Mapping[str, int]) -> list[charts.Estimate]:
 def _table(caption: str, rows: Rows) -> Grid:
     has_slices = any(row[schema.SLICE] != _ALL for row in rows)
     has_baseline = any(row[schema.BASELINE] for row in rows)
-    heads = ["model", *(["slice"] if has_slices else []), "metric", "value", "low", "high"]
+    heads = [
+        schema.MODEL,
+        *([schema.SLICE] if has_slices else []),
+        schema.METRIC,
+        schema.VALUE,
+        schema.LOW,
+        schema.HIGH,
+    ]
     heads += [*(["minus", "p-value"] if has_baseline else []), "users or rows"]
     table = []
     for row in sorted(
@@ -184,7 +191,7 @@ def _study(study: str, rows: Rows) -> list[Part]:
         ]
         figures += [_by_setting(study, valued, key) for key in numeric]
         parts += [Note(told), Figures(figures)]
-    heads = ["trial", "tried", "status", "value", *["folds"], "seconds", "error"]
+    heads = [schema.TRIAL, schema.TRIED, schema.STATUS, schema.VALUE, "folds", "seconds", schema.ERROR]
     return [*parts, grid(f"Trials of {study}", heads, [_trial(row) for row in rows], is_folded=bool(valued))]
 
 

@@ -47,7 +47,7 @@ def lineage_section(contents: Contents) -> Section:
         missing = "The table runs has no rows. Made by: python jobs/prepare_examples.py --root ROOT --date DAY"
         return Section(section.name, section.title, section.lead, missing=missing)
     versions = [[Cell(name), Cell(str(version), version)] for name, version in sorted(contents.versions.items())]
-    heads = ["run", "job", "status", "started", "took", "code", "settings", "read", "wrote", "error"]
+    heads = ["run", schema.JOB, schema.STATUS, "started", "took", "code", "settings", "read", "wrote", schema.ERROR]
     parts: list[Part] = [
         grid("Tables that this page was made of", ["table", "version"], versions),
         grid("Runs, the newest first", heads, [_run(row) for row in contents.runs]),
