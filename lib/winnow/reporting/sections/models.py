@@ -152,15 +152,8 @@ def _estimates(rows: Rows, colours: Mapping[str, int]) -> list[charts.Estimate]:
 def _table(caption: str, rows: Rows) -> Grid:
     has_slices = any(row[schema.SLICE] != _ALL for row in rows)
     has_baseline = any(row[schema.BASELINE] for row in rows)
-    heads = [
-        schema.MODEL,
-        *([schema.SLICE] if has_slices else []),
-        schema.METRIC,
-        schema.VALUE,
-        schema.LOW,
-        schema.HIGH,
-    ]
-    heads += [*(["minus", "p-value"] if has_baseline else []), "users or rows"]
+    heads: list[str] = [schema.MODEL, *([schema.SLICE] if has_slices else []), schema.METRIC]
+    heads += [schema.VALUE, schema.LOW, schema.HIGH, *(["minus", "p-value"] if has_baseline else []), "users or rows"]
     table = []
     for row in sorted(
         rows, key=lambda row: (row[schema.METRIC], row[schema.K] or 0, row[schema.SLICE], row[schema.MODEL])
