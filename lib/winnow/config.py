@@ -23,6 +23,7 @@ from winnow.features.settings import FeatureSettings
 from winnow.guards import GuardSettings
 from winnow.importing import ImportingSettings
 from winnow.labelling import Label, LabellingSettings, WatchedFraction, check_labels
+from winnow.maintenance import MaintenanceSettings
 from winnow.reporting.settings import ReportingSettings
 from winnow.retrieval.settings import RetrievalSettings
 from winnow.sampling import SamplingSettings
@@ -91,6 +92,7 @@ class Settings:
     retrieval: RetrievalSettings = field(default_factory=RetrievalSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     reporting: ReportingSettings = field(default_factory=ReportingSettings)
+    maintenance: MaintenanceSettings = field(default_factory=MaintenanceSettings)
     engine: EngineSettings = field(default_factory=EngineSettings)
 
     def __post_init__(self) -> None:

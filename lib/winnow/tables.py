@@ -14,7 +14,7 @@ from pyspark.sql import types as T
 
 from winnow import schema
 from winnow.config import Settings
-from winnow.engines import engine_of, is_path
+from winnow.engines import Comparison, Sizes, engine_of, is_path
 from winnow.errors import ConcurrentRunError, ContractError, InputNotReadyError, SettingsError
 from winnow.importing import CORRUPT_RECORD
 from winnow.local import local_rows
@@ -183,6 +183,22 @@ class Tables:
         """
         found = self._engine.last_changes(self.location(table), schema.EVENT_DATE, since, self.pin(table))
         return None if found is None else {dt.date.fromisoformat(day): version for day, version in found.items()}
+
+    def sizes(self, table: schema.Table) -> Sizes:
+        """Return how many files the table has now, and how large they are."""
+        return self._engine.sizes(self.location(table))
+
+    def compact(self, table: schema.Table) -> None:
+        """Join small files of the table; its rows stay as they are."""
+        self._engine.compact(self.location(table))
+
+    def vacuum(self, table: schema.Table, *, hours: int) -> None:
+        """Remove the files that no version has which was current within the last ``hours``."""
+        self._engine.vacuum(self.location(table), hours)
+
+    def delete(self, table: schema.Table, column: str, comparison: Comparison, value: int | str | dt.date) -> None:
+        """Delete the rows whose column compares so with the value."""
+        self._engine.delete(self.location(table), column, comparison, value)
 
     @property
     def has_spark_ml(self) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
@@ -13,6 +14,17 @@ from winnow.slices import Slice
 
 #: A setting that Spark always has and Sail never: by it a session over Connect is told apart.
 _OF_SPARK = "spark.master"
+
+
+#: How a column may compare with a value: is it, is less than it, has it within.
+Comparison = Literal["is", "below", "contains"]
+
+
+class Sizes(NamedTuple):
+    """The files of a table."""
+
+    files: int
+    bytes: int
 
 
 class Engine(Protocol):
@@ -51,6 +63,18 @@ class Engine(Protocol):
         Versions after ``since`` and up to ``until``. None where the log does not tell: it is no longer there, or the table is not
         partitioned by the column.
         """
+
+    def sizes(self, place: str) -> Sizes:
+        """Return how many files the newest version of a table has, and how large they are."""
+
+    def compact(self, place: str) -> None:
+        """Join small files; the rows stay as they are."""
+
+    def vacuum(self, place: str, hours: int) -> None:
+        """Remove files that no version has which was current within the last ``hours``."""
+
+    def delete(self, place: str, column: str, comparison: Comparison, value: int | str | dt.date) -> None:
+        """Delete the rows whose column compares so with the value, whatever stands in it."""
 
     def parallelism(self) -> int:
         """Return the number of tasks that can run at once."""

@@ -7,6 +7,7 @@ other days; and a line of text that does not fit ends the job.
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import os
 import random
@@ -22,7 +23,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from winnow import schema
-from winnow.engines.engine import is_path, nullable, properties
+from winnow.engines.engine import Comparison, Sizes, is_path, nullable, properties
 from winnow.errors import ConcurrentRunError, SettingsError
 from winnow.slices import Slice, in_slice, predicate, several
 
@@ -38,6 +39,8 @@ _PARTITION = "partition."
 
 #: How Sail and delta-rs say that a version, or a file of it, is there no more.
 _GONE = re.compile(r"[Ii]nvalid table version|[Nn]ot found|No such file", re.ASCII)
+
+_CONDITIONS: Mapping[Comparison, str] = {"is": "{} = {}", "below": "{} < {}", "contains": "strpos({}, {}) > 0"}
 
 
 class SailEngine:
@@ -120,6 +123,25 @@ class SailEngine:
         except (DeltaError, KeyError):  # the log is kept for 30 days; another table has other partitions
             return None
         return last
+
+    def sizes(self, place: str) -> Sizes:
+        """Return how many files the newest version of a table has, and how large they are."""
+        sizes = pa.table(DeltaTable(_path(place)).get_add_actions(flatten=True))["size_bytes"].to_pylist()
+        return Sizes(len(sizes), sum(sizes))
+
+    def compact(self, place: str) -> None:
+        """Join small files; the rows stay as they are."""
+        DeltaTable(_path(place)).optimize.compact()
+
+    def vacuum(self, place: str, hours: int) -> None:
+        """Remove files that no version has which was current within the last ``hours``."""
+        DeltaTable(_path(place)).vacuum(hours, dry_run=False)
+
+    def delete(self, place: str, column: str, comparison: Comparison, value: int | str | dt.date) -> None:
+        """Delete the rows whose column compares so with the value, which stands in the condition as a quoted literal."""
+        name = '"' + column.replace('"', '""') + '"'
+        literal = str(value) if isinstance(value, int) else "'" + str(value).replace("'", "''") + "'"
+        DeltaTable(_path(place)).delete(_CONDITIONS[comparison].format(name, literal))
 
     def parallelism(self) -> int:
         """Return the number of tasks that can run at once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.utils import is_remote
 
 from winnow import schema
-from winnow.engines.engine import is_path, nullable, properties
+from winnow.engines.engine import Comparison, Sizes, is_path, nullable, properties
 from winnow.errors import ConcurrentRunError, JobError
 from winnow.slices import Slice, predicate
 
@@ -35,6 +36,8 @@ _GONE = re.compile(
 )
 #: What a commit tells of a file that it adds or removes, as far as it is asked for.
 _ACTION = "struct<path: string, partitionValues: map<string, string>, dataChange: boolean>"
+
+_CONDITIONS: Mapping[Comparison, str] = {"is": "{} = {}", "below": "{} < {}", "contains": "instr({}, {}) > 0"}
 
 
 class SparkEngine:
@@ -139,6 +142,25 @@ class SparkEngine:
         last = changes.groupBy(F.col("action.partitionValues")[column]).agg(F.max("version"))
         return {value: newest for value, newest in last.collect() if value is not None}
 
+    def sizes(self, place: str) -> Sizes:
+        """Return how many files the newest version of a table has, and how large they are."""
+        found = self._spark.sql(f"DESCRIBE DETAIL {_quoted(place)}").select("numFiles", "sizeInBytes").head()
+        assert found is not None  # one row a table
+        return Sizes(*found)
+
+    def compact(self, place: str) -> None:
+        """Join small files; the rows stay as they are."""
+        self._spark.sql(f"OPTIMIZE {_quoted(place)}").collect()
+
+    def vacuum(self, place: str, hours: int) -> None:
+        """Remove files that no version has which was current within the last ``hours``."""
+        self._spark.sql(f"VACUUM {_quoted(place)} RETAIN {hours:d} HOURS").collect()
+
+    def delete(self, place: str, column: str, comparison: Comparison, value: int | str | dt.date) -> None:
+        """Delete the rows whose column compares so with the value, whatever stands in it."""
+        condition = _CONDITIONS[comparison].format(_name(column), _literal(value))
+        self._spark.sql(f"DELETE FROM {_quoted(place)} WHERE {condition}").collect()  # noqa: S608 - see _literal
+
     def parallelism(self) -> int:
         """Return the number of tasks that can run at once."""
         try:
@@ -166,7 +188,20 @@ def _save(writer: DataFrameWriter, place: str) -> None:
 def _quoted(place: str) -> str:
     """Return the place as SQL names it; whatever stands in a name, it ends no quote."""
     parts = ["delta", _absolute(place)] if is_path(place) else place.split(".")
-    return ".".join(f"`{part.replace('`', '``')}`" for part in parts)
+    return ".".join(map(_name, parts))
+
+
+def _literal(value: int | str | dt.date) -> str:
+    """Return the value as SQL knows it, a text by the digits of its bytes: Delta's DELETE takes no parameters."""
+    if isinstance(value, int):
+        return f"{value:d}"
+    if isinstance(value, dt.date):
+        return f"DATE'{value.isoformat()}'"
+    return f"decode(X'{value.encode().hex()}', 'UTF-8')"
+
+
+def _name(part: str) -> str:
+    return f"`{part.replace('`', '``')}`"
 
 
 def _absolute(path: str) -> str:

@@ -5,6 +5,13 @@ from winnow.publishing.changes import changed_days
 from winnow.publishing.examples import publish_examples
 from winnow.publishing.explanation import explain_impression
 from winnow.publishing.impressions import publish_impressions
+from winnow.publishing.maintenance import (
+    compact_files,
+    erase_user,
+    remove_history,
+    remove_old_days,
+    report_files,
+)
 from winnow.publishing.metrics import publish_metrics
 from winnow.publishing.profiles import publish_tiles, read_profiles
 from winnow.publishing.report import publish_report
@@ -12,6 +19,8 @@ from winnow.publishing.verification import verify_examples
 
 __all__ = [
     "changed_days",
+    "compact_files",
+    "erase_user",
     "explain_impression",
     "publish_candidates",
     "publish_examples",
@@ -20,5 +29,8 @@ __all__ = [
     "publish_report",
     "publish_tiles",
     "read_profiles",
+    "remove_history",
+    "remove_old_days",
+    "report_files",
     "verify_examples",
 ]
