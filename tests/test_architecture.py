@@ -107,7 +107,8 @@ RULES = (
         "keeps",
         calls("cache", "persist", "unpersist", "checkpoint", "localCheckpoint"),
         "a stage keeps nothing: pipeline.py knows what is read twice",
-        ("pipeline.py",),
+        # A fit and its scores read their rows in several passes: between its first and last line, and no longer.
+        ("pipeline.py", "publishing/kept.py"),
     ),
     Rule(
         "reads or writes",
@@ -133,7 +134,8 @@ RULES = (
         ),
         "rows would leave the JVM one by one; use the functions of F",
         # A block of users at a time, as Arrow: inner products of matrices are what numpy is for.
-        ("retrieval/scoring.py",),
+        # Trees of XGBoost are walked by XGBoost, a batch of vectors at a time.
+        ("retrieval/scoring.py", "ranking/xgb.py"),
     ),
     Rule(
         "has SQL text",

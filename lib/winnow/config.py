@@ -24,6 +24,7 @@ from winnow.guards import GuardSettings
 from winnow.importing import ImportingSettings
 from winnow.labelling import Label, LabellingSettings, WatchedFraction, check_labels
 from winnow.maintenance import MaintenanceSettings
+from winnow.ranking.settings import RankingSettings
 from winnow.reporting.settings import ReportingSettings
 from winnow.retrieval.settings import RetrievalSettings
 from winnow.sampling import SamplingSettings
@@ -90,6 +91,7 @@ class Settings:
     synthetic: SyntheticSettings = field(default_factory=SyntheticSettings)
     features: FeatureSettings = field(default_factory=FeatureSettings)
     retrieval: RetrievalSettings = field(default_factory=RetrievalSettings)
+    ranking: RankingSettings = field(default_factory=RankingSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     reporting: ReportingSettings = field(default_factory=ReportingSettings)
     maintenance: MaintenanceSettings = field(default_factory=MaintenanceSettings)
@@ -105,6 +107,12 @@ class Settings:
         for name in self.sampling.strata:
             is_outcome = name in outcome or any(name in label.actions_of(own) for own, label in self.labels.items())
             check(not is_outcome, "sampling.strata", "columns known before the outcome, and not the id", name)
+        outcome = {schema.IMPRESSION_ID, schema.WATCH_S, schema.IMPRESSION_TS, schema.TRUE_PROBABILITY}
+        for label in self.labels:
+            outcome |= {schema.label_column(label), schema.rate_column(label), schema.weight_column(label)}
+        for name in self.ranking.columns:
+            is_outcome = name in outcome or any(name in label.actions_of(own) for own, label in self.labels.items())
+            check(not is_outcome, "ranking.columns", "columns known before the outcome, and not the id", name)
 
     def as_record(self) -> dict[str, Any]:
         """Return the settings as plain values, in the form of conf: ``build`` makes the same settings of them."""

@@ -14,6 +14,7 @@ from winnow.publishing.maintenance import (
 )
 from winnow.publishing.metrics import publish_metrics
 from winnow.publishing.profiles import publish_tiles, read_profiles
+from winnow.publishing.ranking import publish_ranker
 from winnow.publishing.report import publish_report
 from winnow.publishing.verification import verify_examples
 
@@ -26,6 +27,7 @@ __all__ = [
     "publish_examples",
     "publish_impressions",
     "publish_metrics",
+    "publish_ranker",
     "publish_report",
     "publish_tiles",
     "read_profiles",

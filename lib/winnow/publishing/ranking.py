@@ -1,0 +1,236 @@
+"""A ranker for each label: fitted to the training days, calibrated on the days after, and its scores of held-out days stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from winnow import calibration, pipeline, ranking, schema, splitting
+from winnow.contracts import named
+from winnow.errors import CalibrationError, InputNotReadyError, SettingsError
+from winnow.evaluation import lists, scores
+from winnow.publishing.kept import kept
+from winnow.publishing.scoring import scored
+from winnow.ranking import LEARNERS, Ranker, RankingSettings, Survey, Vector, calibrators
+from winnow.run import Run
+from winnow.slices import Slice
+
+#: Context that is known before the outcome, where features are not asked for.
+_CONTEXT = (schema.MEDIA_DURATION_S, schema.SURFACE, schema.POSITION, schema.DEVICE, schema.COUNTRY)
+_HELD_OUT = (splitting.VALIDATION, splitting.TEST)
+
+
+def publish_ranker(run: Run) -> list[Ranker]:
+    """Fit a ranker for each label to the examples of the days asked for, and store its scores of those held out.
+
+    ``[splitting]`` says which of the days are for training, validation (calibration) and test.
+
+    Raises InputNotReadyError without training rows, LeakError where training knows what comes later, DataError where
+    nothing can be learnt, CalibrationError where scores would be no probabilities, SettingsError for an engine without
+    Spark ML.
+    """
+    settings = run.settings.ranking
+    _check_engine(run)
+    _check_validation(run)
+    examples = _parted(run)
+    rankers = []
+    for label in settings.labels:
+        view = _view(run, examples, label)
+        train = view.where(F.col(schema.SPLIT) == splitting.TRAIN)
+        columns = _columns(run, view)
+        numbers, words = ranking.kinds(train, columns)
+        with kept(train.select(*_needed(columns))) as rows:
+            uncalibrated = _fit(run, label, rows, numbers, words)
+        held_out = view.where(F.col(schema.SPLIT).isin(*_HELD_OUT))
+        ranker = _calibrated(run, uncalibrated, held_out)
+        _publish_scores(run, ranker, held_out)
+        rankers.append(ranker)
+    return rankers
+
+
+def _check_engine(run: Run) -> None:
+    if not run.tables.has_spark_ml:
+        raise SettingsError(
+            f"ranking.model: expected an engine that can fit {run.settings.ranking.model}, found one without Spark ML. "
+            "Use --engine spark."
+        )
+
+
+def _check_validation(run: Run) -> None:
+    settings = run.settings
+    if settings.ranking.calibration == "none":
+        return
+    if settings.splitting.validation_start is None or settings.splitting.downsample_evaluation:
+        raise SettingsError(
+            f"ranking.calibration: expected validation days of natural balance for {settings.ranking.calibration}, found none. "
+            'Set splitting.validation_start and prepare those days again, or ranking.calibration = "none".'
+        )
+
+
+def _parted(run: Run) -> DataFrame:
+    """Return the examples of the days with their split, checked: nothing of later days is known in training."""
+    first, last = run.days[0], run.days[-1]
+    own = run.settings.splitting
+    asked = run.tables.read(schema.EXAMPLES).where(F.col(schema.EVENT_DATE).between(F.lit(first), F.lit(last)))
+    parted = asked.transform(splitting.assign(own.split(), own.utc_offset_h))
+    run.tables.describe(f"{first} to {last}: the split")
+    found = {row[schema.SPLIT]: row for row in pipeline.fetch(parted.transform(splitting.bounds()))}
+    splitting.check_no_leak({part: (row["first_us"], row["last_us"]) for part, row in found.items()}, own.gap_days)
+    if splitting.TRAIN not in found:
+        raise InputNotReadyError(
+            f"{first} to {last}: expected examples of training days at {run.tables.location(schema.EXAMPLES)}, found none. "
+            "Run prepare_examples on them, or change [splitting]."
+        )
+    return parted
+
+
+def _view(run: Run, examples: DataFrame, label: str) -> DataFrame:
+    """Return the rows of one label with the weights that the learner is to heed."""
+    settings = run.settings.ranking
+    weight = schema.weight_column(label)
+    if weight in examples.columns:
+        if not settings.weighted:
+            examples = examples.withColumn(weight, F.when(named(weight).isNotNull(), F.lit(1.0)))
+        if settings.correction == "by_weights":
+            examples = examples.transform(calibration.inverse_rate_weights(label))
+    return examples.transform(pipeline.training_view(label))
+
+
+def _columns(run: Run, rows: DataFrame) -> list[str]:
+    return list(run.settings.ranking.columns) or [str(name) for name in _CONTEXT if name in rows.columns]
+
+
+def _needed(columns: Sequence[str]) -> list[str]:
+    """Return what training reads: the columns, what is learnt, and what makes the queries of a ranker of lists."""
+    own = (schema.CLASS, schema.RATE, schema.WEIGHT, schema.USER_ID, schema.EVENT_DATE)
+    return list(dict.fromkeys((*columns, *own)))
+
+
+def _fit(run: Run, label: str, rows: DataFrame, numbers: Sequence[str], words: Sequence[str]) -> Ranker:
+    settings = run.settings.ranking
+    run.tables.describe(f"{label}: what the training rows are like")
+    counted = pipeline.fetch(rows.transform(ranking.frequent_levels(words, settings.most_levels))) if words else []
+    vector = Vector(tuple(numbers), ranking.read_levels(counted, words))
+    (row,) = pipeline.fetch(rows.transform(ranking.survey(vector)))
+    found = ranking.read_survey(row, label, vector, settings)
+    _check_probabilities(found, settings)
+    _tell(run, found, vector)
+    run.tables.describe(f"{label}: fit of {settings.model}")
+    model = LEARNERS[settings.model].fit(rows.transform(vector.assemble()), settings)
+    strata = run.settings.sampling.strata if settings.correction == "on_scores" else ()
+    return Ranker(
+        label=label,
+        learner=settings.model,
+        model=model,
+        vector=vector,
+        means=found.means,
+        importances=tuple(model.importances(found.spreads)),
+        correction=settings.correction,
+        strata=strata,
+        rates=_rates(run, label) if settings.correction == "on_scores" else (),
+    )
+
+
+def _check_probabilities(found: Survey, settings: RankingSettings) -> None:
+    """Refuse a ranker whose scores would be no probabilities of the world, with nothing to make them some."""
+    if settings.calibration != "none":
+        return
+    if not LEARNERS[settings.model].is_probability:
+        raise CalibrationError(
+            f"ranking.calibration: expected platt or isotonic for {settings.model}, whose scores are an order and no "
+            "probabilities, found none."
+        )
+    if settings.weighted and found.is_weighted and settings.correction != "by_weights":
+        raise CalibrationError(
+            f"ranking.calibration: expected platt or isotonic, for weights by watch time move probabilities ({found.label} has "
+            f"weights from {found.weights[0]:g} to {found.weights[1]:g}), found none. Or set ranking.weighted = false."
+        )
+
+
+def _rates(run: Run, label: str) -> tuple[tuple[str, float | None, float | None], ...]:
+    """Return stratum, positive_rate and negative_rate of the label over the training days, by the ledger."""
+    days = [day for day in run.days if run.settings.splitting.split().part_of(day) == splitting.TRAIN]
+    ledger = run.tables.read(schema.LEDGER).where(F.col(schema.EVENT_DATE).isin(days))
+    run.tables.describe(f"{label}: rates of the sample")
+    found = pipeline.fetch(ledger.transform(lambda rows: calibration.pooled_rates(rows, label)))
+    if not found:
+        raise InputNotReadyError(
+            f"{label}: expected the rates of its sample in {run.tables.location(schema.LEDGER)}, found none for the training "
+            'days. Run prepare_examples on them, or set ranking.correction = "by_weights".'
+        )
+    columns = (schema.STRATUM, schema.POSITIVE_RATE, schema.NEGATIVE_RATE)
+    return tuple(sorted(tuple(row[name] for name in columns) for row in found))
+
+
+def _calibrated(run: Run, ranker: Ranker, held_out: DataFrame) -> Ranker:
+    """Return the ranker with what is fitted to the validation days."""
+    kind = run.settings.ranking.calibration
+    if kind == "none":
+        return ranker
+    validation = held_out.where(F.col(schema.SPLIT) == splitting.VALIDATION)
+    run.tables.describe(f"{ranker.label}: calibration")
+    weighed = scored(ranker, validation).withColumn(schema.WEIGHT, 1.0 / F.col(schema.RATE))
+    found = pipeline.fetch(weighed.transform(calibrators.cells()))
+    return replace(ranker, calibrator=calibrators.fit(kind, found))
+
+
+def _publish_scores(run: Run, ranker: Ranker, held_out: DataFrame) -> None:
+    """Store the scores of the held-out days, and tell how good they are."""
+    settings = run.settings
+    days = [day for day in run.days if settings.splitting.split().part_of(day) in _HELD_OUT]
+    if not days:
+        run.warn(f"{ranker.label}: no day is held out (splitting.validation_start, test_start): nothing is measured")
+        return
+    sliced_by = list(dict.fromkeys((*settings.evaluation.slices, *ranker.strata)))
+    own = (schema.EVENT_DATE, schema.IMPRESSION_ID, schema.SPLIT, schema.CLASS, schema.RATE, schema.SCORE)
+    names = list(dict.fromkeys((*map(str, own), *sliced_by)))
+    with kept(scored(ranker, held_out).select(*map(named, names))) as found:
+        made: dict[str, Column] = {
+            schema.MODEL: F.lit(settings.ranking.called),
+            schema.LABEL: F.lit(ranker.label),
+            schema.RUN_ID: F.lit(run.run_id),
+        }
+        known = found.where(F.col(schema.SCORE).isNotNull())
+        rows = known.drop(schema.CLASS).withColumns(made).select(*schema.SCORES.columns)
+        where: Slice = {schema.EVENT_DATE: days, schema.MODEL: settings.ranking.called, schema.LABEL: ranker.label}
+        run.tables.describe(f"{ranker.label}: scores")
+        run.tables.replace(schema.SCORES, rows, where, record=run.metadata(), files=run.tables.parallelism())
+        run.say(_screen(run, ranker, found, sliced_by))
+
+
+def _tell(run: Run, found: Survey, vector: Vector) -> None:
+    run.say(
+        f"{found.label}: {found.rows:,} training rows, {found.positives:,} of them positive, {len(vector.columns)} columns as "
+        f"{len(vector.names)} numbers"
+    )
+    if found.missing:
+        counts = ", ".join(f"{name} {rows:,}" for name, rows in found.missing.items())
+        run.say(f"{found.label}: without a usable value, which counts as 0 or as no level: {counts}")
+
+
+def _screen(run: Run, ranker: Ranker, found: DataFrame, slices: Sequence[str]) -> str:
+    """Return the metrics of each part, whole and by slice, and what matters most."""
+    lines = [f"{ranker.label}: {run.settings.ranking.called}, correction {ranker.correction}"]
+    for part in _HELD_OUT:
+        rows = found.where(F.col(schema.SPLIT) == part).withColumn(schema.WEIGHT, 1.0 / F.col(schema.RATE))
+        by_score = rows.transform(lists.sliced(slices)).transform(scores.by_score())
+        measured = pipeline.fetch(by_score.transform(scores.measure(run.settings.evaluation.bins)))
+        lines += [
+            f"  {part:<10} {row[schema.SLICE]:<28} " + " ".join(_cells(row))
+            for row in sorted(measured, key=lambda row: (row[schema.SLICE] != lists.ALL, row[schema.SLICE]))
+        ]
+    important = list(ranker.importance_by_column().items())[:5]
+    lines.append(
+        f"  matters most ({LEARNERS[ranker.learner].importance}): "
+        + ", ".join(f"{name} {share:.3f}" for name, share in important)
+    )
+    return "\n".join(lines)
+
+
+def _cells(row: dict[str, object]) -> list[str]:
+    shown = {"auc": scores.AUC, "ne": scores.NE, "ece": scores.ECE, "predicted/observed": scores.CALIBRATION_RATIO}
+    told = [f"{name} {'-' if row[metric] is None else f'{row[metric]:.4f}'}" for name, metric in shown.items()]
+    return [*told, f"of {row[schema.ROWS]:,}"]

@@ -1,0 +1,112 @@
+"""From examples to rankers and their scores, by the jobs, on a log whose truth is known."""
+
+import pytest
+from pyspark.sql import functions as F
+
+from winnow import splitting
+
+needs_spark_ml = pytest.mark.not_on("sail", why="it has no Spark ML")
+
+START, LAST = "2026-01-05", "2026-01-09"
+DAYS = ("--start", START, "--end", LAST)
+SPLIT = ("--set", "splitting.validation_start=2026-01-08", "--set", "splitting.test_start=2026-01-09")
+WORLD = (
+    "--set", "synthetic.rows_per_day=5000", "--set", "synthetic.users=200", "--set", "synthetic.media=150",
+    "--set", "synthetic.engaged_rate=0.15", "--set", 'sampling.strata=["surface"]',
+)  # fmt: skip
+QUICK = ("--set", "ranking.model=logistic", "--set", "ranking.logistic.iterations=15", *WORLD, *SPLIT)
+
+
+@pytest.fixture(scope="module")
+def prepared(run_job, tmp_path_factory):
+    """A root with five days of examples: three for training, one for validation, one for the test."""
+    root = tmp_path_factory.mktemp("prepared")
+    assert run_job("make_impressions", root, *DAYS, *WORLD).code == 0
+    assert run_job("prepare_examples", root, *DAYS, *SPLIT, *WORLD).code == 0
+    return root
+
+
+@pytest.fixture(scope="module")
+def trained(prepared, run_job):
+    """The root with the scores of a ranker; and what train_ranker said."""
+    ended = run_job("train_ranker", prepared, *DAYS, *QUICK)
+    assert ended.code == 0, ended.err
+    return prepared, ended
+
+
+@needs_spark_ml
+def test_every_held_out_example_has_one_score_and_evaluate_measures_it(trained, run_job, read):
+    root, ended = trained
+    scores, examples = read(root, "scores"), read(root, "examples")
+    wanted = examples.where("event_date >= date'2026-01-08' and watched_label is not null")
+    assert scores.count() == wanted.count() == scores.select("impression_id").distinct().count()
+    assert scores.join(wanted, ["impression_id", "event_date"], how="left_anti").count() == 0
+    assert {tuple(row) for row in scores.select("model", "label").distinct().collect()} == {("logistic", "watched")}
+    assert "predicted/observed" in ended.err
+    assert '{"surface":"home"}' in ended.err
+    assert "matters most" in ended.err
+
+    assert run_job("evaluate", root, "--date", LAST).code == 0
+    found = {row["metric"]: row["value"] for row in read(root, "metrics").where("model = 'logistic'").collect()}
+    # Half of the weight is watch time, and negatives were kept at the number of positives: both are undone.
+    assert found["calibration_ratio"] == pytest.approx(1.0, abs=0.15)
+    assert found["auc"] > 0.55
+    assert read(root, "reliability").where("model = 'logistic'").count() > 3
+
+
+@needs_spark_ml
+def test_a_rerun_replaces_the_scores_and_another_label_or_name_does_not(trained, run_job, read, content):
+    root, _ = trained
+    before = content(read(root, "scores").withColumn("score", F.round("score", 9)), ("run_id",))
+    assert run_job("train_ranker", root, *DAYS, *QUICK).code == 0
+    assert content(read(root, "scores").withColumn("score", F.round("score", 9)), ("run_id",)) == before
+    named = ("--set", "ranking.name=plain", "--set", "ranking.correction=by_weights", "--set", "ranking.weighted=false")
+    ended = run_job("train_ranker", root, *DAYS, *QUICK, *named, "--set", "ranking.calibration=none")
+    assert ended.code == 0, ended.err
+    assert read(root, "scores").count() == 2 * before[0]
+    # Weights 1 / rate in training do what the correction of the scores does.
+    held_out = read(root, "examples").where("event_date = date'2026-01-09' and watched_label is not null")
+    mine = held_out.join(read(root, "scores").where("model = 'plain'"), ["impression_id", "event_date"], how="inner")
+    predicted, observed = mine.agg(F.avg("score"), F.avg("watched_label")).head()
+    assert predicted == pytest.approx(observed, rel=0.15)
+
+
+@needs_spark_ml
+def test_a_leak_fails_the_run(prepared, run_job, monkeypatch):
+    def later_days_in_training(split, utc_offset_h=0.0):
+        """As a wrong split would: rows of the last day are taken for training as well."""
+        is_train = (F.col("event_date") < F.lit(split.validation.start)) | (F.col("impression_id") % 7 == 0)
+        part = F.when(is_train, "train").when(F.col("event_date") < F.lit(split.test.start), "validation")
+        return lambda rows: rows.withColumn("split", part.otherwise("test"))
+
+    monkeypatch.setattr(splitting, "assign", later_days_in_training)
+    ended = run_job("train_ranker", prepared, *DAYS, *QUICK)
+    assert ended.code == 3
+    assert "expected every train row" in ended.err
+
+
+@needs_spark_ml
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--set", "ranking.calibration=none"), 3, "weights by watch time move probabilities"),
+        (("--set", "ranking.model=fm"), 3, "fm takes no weights"),
+        (("--set", "ranking.model=xgb_rank", "--set", "ranking.calibration=none"), 3, "are an order and no"),
+        (("--set", 'ranking.columns=["watch_s"]'), 2, "ranking.columns: expected columns known before the outcome"),
+        (("--set", 'ranking.columns=["planet"]'), 3, "missing planet"),
+        (("--set", 'ranking.labels=["loved"]'), 3, "no label loved"),
+        (("--set", "splitting.train_start=2026-01-07", "--end", "2026-01-06"), 4, "found none"),
+        (("--set", "splitting.downsample_evaluation=true"), 2, "expected validation days of natural balance"),
+    ],
+)
+def test_what_cannot_be_learnt_is_refused_by_name(prepared, run_job, arguments, code, said):
+    ended = run_job("train_ranker", prepared, *DAYS, *QUICK, *arguments)
+    assert ended.code == code, ended.err
+    assert said in ended.err
+
+
+@pytest.mark.not_on("spark", "connect", why="they have Spark ML")
+def test_what_sail_cannot_fit_is_refused_by_name(run_job, tmp_path):
+    ended = run_job("train_ranker", tmp_path, *DAYS)
+    assert ended.code == 2
+    assert "found one without Spark ML" in ended.err
