@@ -17,13 +17,14 @@ VENV_PYTHON := .venv/bin/python
 OVER_CONNECT := tests/labelling tests/sampling tests/test_duplicates.py tests/test_census.py tests/test_pipeline.py \
     tests/test_tables.py tests/jobs/test_records.py
 WEEK := --start 2026-01-05 --end 2026-01-11
+HAS_DEEP := import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, ("torch", "onnx", "onnxscript", "onnxruntime"))))
 MADE := $(ROOT)/.made-$(ROWS_PER_DAY)-rows-per-day
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run report test check format bench dist clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: ## make .venv and fetch the Delta jars; at once when both are there
 	@PYTHON='$(PYTHON)' tools/setup.sh
@@ -45,6 +46,13 @@ ifeq ($(ARGS),)
 	@$(VENV_PYTHON) -m pytest --engine connect $(OVER_CONNECT)
 endif
 	@$(VENV_PYTHON) -m pytest $(ARGS)
+
+test-deep: setup ## install torch (once, some 3 GB) and run the tests of the neural models, which make test skips without it
+	@$(VENV_PYTHON) -c '$(HAS_DEEP)' || { \
+	    echo "Installing the extra deep into .venv (once, some 3 GB) ..."; \
+	    $(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check -e '.[deep]'; \
+	}
+	@$(VENV_PYTHON) -m pytest tests/deep $(ARGS)
 
 check: setup ## lint, formatting, types and borders, in seconds
 	@.venv/bin/ruff check

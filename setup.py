@@ -15,6 +15,10 @@ HOLIDAYS = ["holidays>=0.109"]
 FAISS = ["faiss-cpu>=1.15,<2"]
 XGBOOST = ["xgboost-cpu>=3.2,<4", "scikit-learn>=1.9,<2"]  # plain xgboost pulls a GPU package
 OPTUNA = ["optuna>=5,<6"]
+# For Linux on Intel's processors there is the build of torch with CUDA only: 3 GB to fetch, 5 GB on disk, and it does not
+# start without the libraries of a GPU, though it needs none. A torch that is there already, such as a build for CPUs, will
+# do. The exporter to ONNX asks for onnxscript; what only scores needs onnxruntime and nothing else of these.
+DEEP = ["torch>=2.9,<3", "onnx>=1.20,<2", "onnxscript>=0.7,<0.8", "onnxruntime>=1.25,<2"]
 JINJA = ["jinja2>=3.1,<4"]
 MLFLOW = ["mlflow-skinny>=3.17,<4", "sqlalchemy>=2", "alembic>=1.13"]  # its file store is gone: sqlite, through these
 
@@ -44,8 +48,7 @@ setup(
         "tune": OPTUNA,
         "report": JINJA,
         "mlflow": MLFLOW,
-        # Neural models. PyPI has torch's CUDA build only, a large download that works without a GPU as well.
-        "deep": ["torch>=2.5", "onnx>=1.17", "onnxscript>=0.5", "onnxruntime>=1.20"],
+        "deep": DEEP,
         # What pyspark's client of Spark Connect needs.
         "connect": CONNECT,
         # Sail 0.7's faults with Delta are known and worked around (winnow/engines/sail.py): another line is another list.
