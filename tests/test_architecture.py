@@ -106,9 +106,8 @@ RULES = (
     Rule(
         "keeps",
         calls("cache", "persist", "unpersist", "checkpoint", "localCheckpoint"),
-        "a stage keeps nothing: pipeline.py knows what is read twice",
-        # A fit and its scores read their rows in several passes: between its first and last line, and no longer.
-        ("pipeline.py", "publishing/kept.py"),
+        "a stage keeps nothing; what reads rows in several passes keeps them between its first and last line (local.kept)",
+        ("local.py",),
     ),
     Rule(
         "reads or writes",
@@ -134,8 +133,9 @@ RULES = (
         ),
         "rows would leave the JVM one by one; use the functions of F",
         # A block of users at a time, as Arrow: inner products of matrices are what numpy is for.
+        # Passes of an SVD over such blocks are products of matrices too.
         # Trees of XGBoost are walked by XGBoost, a batch of vectors at a time.
-        ("retrieval/scoring.py", "ranking/xgb.py"),
+        ("retrieval/scoring.py", "retrieval/svd.py", "ranking/xgb.py"),
     ),
     Rule(
         "has SQL text",

@@ -96,8 +96,8 @@ class ImportingSettings:
                 )
 
 
-def map_columns(settings: ImportingSettings) -> Step:
-    """Return the step from rows of a foreign log to rows with the columns of impressions, CAST_FAULTS and SOURCE_ROW.
+def map_columns(settings: ImportingSettings, table: schema.Table = schema.IMPRESSIONS) -> Step:
+    """Return the step from foreign rows to rows with the columns of ``table``, CAST_FAULTS and SOURCE_ROW.
 
     A value that cannot be cast is null, and its column is named in CAST_FAULTS (array of ``<column>_not_<type>``); the
     whole row as it came is in SOURCE_ROW (JSON). Raises ContractError naming every column that is not there.
@@ -105,8 +105,9 @@ def map_columns(settings: ImportingSettings) -> Step:
 
     def step(rows: DataFrame) -> DataFrame:
         has = [name for name in rows.columns if name != CORRUPT_RECORD]
-        required = {str(column): ColumnSource((str(column),)) for column in schema.IMPRESSIONS.columns}
-        optional = {str(name): ColumnSource((str(name),)) for name in schema.OPTIONAL_CONTEXT if name in has}
+        required = {str(column): ColumnSource((str(column),)) for column in table.columns}
+        context = schema.OPTIONAL_CONTEXT if table is schema.IMPRESSIONS else ()
+        optional = {str(name): ColumnSource((str(name),)) for name in context if name in has}
         sources = {**required, **optional, **settings.columns}
         missing = [
             f"{ours} needs {theirs}{nearest(theirs, has)}"

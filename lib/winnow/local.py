@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import pyarrow as pa
+from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
@@ -25,3 +27,13 @@ def local_rows(spark: SparkSession, records: Sequence[Sequence[Any]], ddl: str) 
 def fetch(rows: DataFrame) -> list[dict[str, Any]]:
     """Return the rows of a small table: one a stratum, a day or a table; never impressions or examples."""
     return [row.asDict() for row in rows.collect()]
+
+
+@contextlib.contextmanager
+def kept(rows: DataFrame) -> Iterator[DataFrame]:
+    """Keep rows that several passes read, from the first of them to the end of the block, in memory or else on disk."""
+    rows.persist(StorageLevel.MEMORY_AND_DISK)
+    try:
+        yield rows
+    finally:
+        rows.unpersist()

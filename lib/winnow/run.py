@@ -19,6 +19,7 @@ from winnow import schema
 from winnow.config import Settings
 from winnow.funnel import Funnel
 from winnow.guards import Finding, stop_if_blocked
+from winnow.settings import check
 from winnow.tables import Tables
 
 _LOG = logging.getLogger("winnow")
@@ -49,6 +50,12 @@ class Run:
         """The days that were asked for, in order."""
         first, last = self.arguments.start, self.arguments.end
         return [first + dt.timedelta(days=count) for count in range((last - first).days + 1)] if first else []
+
+    @property
+    def needed_days(self) -> list[dt.date]:
+        """The days that were asked for; raises SettingsError without any, for a job that can do something else without."""
+        check(bool(self.days), "--date", "a day, or --start and --end", None)
+        return self.days
 
     @property
     def is_dry(self) -> bool:

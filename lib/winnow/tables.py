@@ -213,6 +213,10 @@ class Tables:
         """Name the work that comes next, where the engine shows it."""
         self._engine.describe(text)
 
+    def release(self) -> None:
+        """Drop what fitted models hold in memory."""
+        self._engine.release()
+
     def _ensure(self, table: schema.Table, rows: DataFrame) -> None:
         """Make the table when it is not there; two runs may try at once, and one of them does it."""
         for look in range(_LOOKS):

@@ -7,9 +7,19 @@ import pytest
 from pyspark.sql import functions as F
 
 from winnow.errors import DataError, SettingsError
-from winnow.retrieval import AlsSettings, RetrievalSettings, fit_and_recommend, interactions
+from winnow.retrieval import (
+    AlsSettings,
+    Beside,
+    PopularitySettings,
+    RatingsSettings,
+    RetrievalSettings,
+    ScoringSettings,
+    SvdSettings,
+    fit_and_recommend,
+    interactions,
+)
 from winnow.retrieval.ids import number_ids
-from winnow.retrieval.scoring import best, top
+from winnow.retrieval.scoring import best
 
 AS_OF = dt.date(2025, 1, 10)
 SMALL = AlsSettings(rank=4, iterations=5, user_blocks=2, item_blocks=2)
@@ -92,9 +102,23 @@ def test_the_best_are_those_of_brute_force_in_any_partitioning(spark):
         assert {(row["user_id"], row["rank"]): (row["media_id"], row["score"]) for row in found} == expected
 
 
-def test_the_top_breaks_ties_by_place_and_leaves_out_what_has_no_score():
-    assert top(np.array([1.0, 2.0, -np.inf, 2.0, 1.0]), 3).tolist() == [1, 3, 0]
-    assert top(np.array([-np.inf]), 3).tolist() == []
+def test_a_graph_finds_what_is_near_and_leaves_out_what_was_seen(spark):
+    draw = np.random.default_rng(4)
+    vectors = {"user_id": draw.normal(size=(20, 8)), "media_id": draw.normal(size=(300, 8))}
+    users, media = (
+        spark.createDataFrame([(n, row.tolist()) for n, row in enumerate(of)], f"{name} bigint, factors array<float>")
+        for name, of in vectors.items()
+    )
+    pairs = spark.createDataFrame(
+        [(user, item) for user in range(20) for item in range(9)], "user_id bigint, media_id bigint"
+    )
+    exact, near = (
+        {(row["user_id"], row["media_id"]) for row in best(users, media, 10, pairs, ScoringSettings(index)).collect()}
+        for index in ("exact", "hnsw")
+    )
+    assert len(near) == 200
+    assert all(item >= 9 for _, item in near)
+    assert len(exact & near) > 190
 
 
 def test_popularity_counts_each_user_once_in_the_window_and_serves_users_without_a_past(examples, spark):
@@ -103,20 +127,88 @@ def test_popularity_counts_each_user_once_in_the_window_and_serves_users_without
     users = spark.createDataFrame([(1,), (3,), (99,)], "user_id bigint")
     found = fit_and_recommend(examples(rows), AS_OF, RetrievalSettings(sources=("popularity",)), users, 5)
     assert lists(found) == {"popularity": {3: [5, 6], 99: [5, 6]}}  # user 1 has seen all
+    assert {(row["media_id"], row["score"]) for row in found.collect()} == {(5, 1.0), (6, 0.5)}
 
 
-@pytest.mark.not_on("sail", why="it has no Spark ML")
-@pytest.mark.parametrize("ids", ["bigint", "string"])
-def test_als_solves_the_checkerboard_and_two_fits_agree(examples, spark, ids):
+def test_a_country_has_its_own_list_and_a_small_one_is_near_that_of_all(examples, spark):
+    rows = [(user, 1, 1, 9.0, 10.0, 1) for user in range(40)]  # everybody in FR watched 1
+    rows += [(user, 2, 1, 9.0, 10.0, 1) for user in range(100, 130)]  # most in BR watched 2
+    rows += [(999, 3, 1, 9.0, 10.0, 1)]  # one user in MT, and nobody else, watched 3
+    countries = [(u, "FR") for u in range(50)] + [(u, "BR") for u in range(100, 140)] + [(u, "MT") for u in (998, 999)]
+    accounts = spark.createDataFrame([*countries, (5000, None), (5001, "PL")], "user_id bigint, country string")
+    users = spark.createDataFrame([(49,), (139,), (998,), (5000,), (5001,)], "user_id bigint")
+    settings = RetrievalSettings(sources=("popularity",), popularity=PopularitySettings(smoothing=10.0))
+    found = fit_and_recommend(examples(rows), AS_OF, settings, users, 3, Beside(users=accounts)).cache()
+    everywhere = [1, 2, 3]
+    assert lists(found)["popularity"] == {
+        49: [1, 2, 3], 139: [2, 1, 3], 998: everywhere, 5000: everywhere, 5001: everywhere,
+    }  # fmt: skip
+    score = {(row["user_id"], row["media_id"]): row["score"] for row in found.collect()}
+    assert score[139, 1] == pytest.approx((0 + 10 * 40 / 71) / (30 + 10))
+    assert score[998, 3] == pytest.approx((1 + 10 * 1 / 71) / (1 + 10))
+
+
+def checkerboard(examples, ids):
+    """Users and media of two colours: each user watched all media of the own colour but one, which is what is left."""
     name = str if ids == "string" else lambda number: number + 2**40
     board = [(u, m) for u in range(12) for m in range(12) if u % 2 == m % 2 and (u + m) % 12 != 0]
     rows = [(name(user), name(media), 1, 9.0, 10.0, 1) for user, media in board]
-    users = spark.createDataFrame([(name(user),) for user in range(12)], f"user_id {ids}")
+    return examples(rows, ids), {name(user): [name((12 - user) % 12)] for user in range(12)}, name
+
+
+def of_spark_ml(*given):
+    return pytest.param(*given, marks=pytest.mark.not_on("sail", why="it has no Spark ML"))
+
+
+@pytest.mark.parametrize(
+    ("source", "ids"),
+    [
+        ("popularity", "string"),
+        ("item_item", "bigint"),
+        ("svd", "string"),
+        ("content", "bigint"),
+        of_spark_ml("als", "bigint"),
+        of_spark_ml("als", "string"),
+        of_spark_ml("als_explicit", "bigint"),
+    ],
+)
+def test_every_model_solves_the_checkerboard(examples, spark, source, ids):
+    rows, expected, name = checkerboard(examples, ids)
+    users = spark.createDataFrame([(user,) for user in expected], f"user_id {ids}")
+    beside = {}
+    if source in ("content", "item_item"):
+        media = [(name(m), f"title {m}", [("light", "dark")[m % 2]]) for m in range(12)]
+        beside["media"] = spark.createDataFrame(media, f"media_id {ids}, title string, genres array<string>")
+    if source == "popularity":  # it knows no colours: of each country it knows what is watched there
+        accounts = [(name(u), "AB"[u % 2]) for u in range(12)]
+        beside["users"] = spark.createDataFrame(accounts, f"user_id {ids}, country string")
+    if source == "als_explicit":
+        liked = rows.selectExpr("user_id", "media_id", "5.0D as rating", "impression_ts as rated_ts")
+        other = [(name(u), name(m), 1.0, None) for u in range(12) for m in range(12) if u % 2 != m % 2]
+        beside["ratings"] = liked.unionByName(spark.createDataFrame(other, liked.schema))
+    settings = RetrievalSettings(
+        sources=(source,),
+        als=SMALL,
+        svd=SvdSettings(rank=2, blocks=2),
+        popularity=PopularitySettings(smoothing=0.1),
+        ratings=RatingsSettings(rank=2, iterations=5, regularisation=0.01),
+    )
+    found = fit_and_recommend(rows, AS_OF, settings, users, 1, Beside(**beside)).collect()
+    assert {row["user_id"]: [row["media_id"]] for row in found} == expected
+    assert {row["rank"] for row in found} == {1}
+    if source == "item_item":
+        assert all(row["reason"].startswith("because you watched title ") for row in found)
+
+
+@pytest.mark.not_on("sail", why="it has no Spark ML")
+def test_two_fits_of_als_agree_in_any_partitioning(examples, spark):
+    rows, expected, _ = checkerboard(examples, "bigint")
+    users = spark.createDataFrame([(user,) for user in expected], "user_id bigint")
     settings = RetrievalSettings(sources=("als",), als=SMALL)
-    once = lists(fit_and_recommend(examples(rows, ids), AS_OF, settings, users, 1))
-    assert once == {"als": {name(user): [name((12 - user) % 12)] for user in range(12)}}
-    again = lists(fit_and_recommend(examples(rows, ids).repartition(5), AS_OF, settings, users, 1))
-    assert again == once
+    once, again = (
+        sorted(fit_and_recommend(rows.repartition(parts), AS_OF, settings, users, 3).collect()) for parts in (1, 5)
+    )
+    assert once == again
 
 
 @pytest.mark.not_on("sail", why="it has no Spark ML")

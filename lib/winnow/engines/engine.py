@@ -82,6 +82,9 @@ class Engine(Protocol):
     def describe(self, text: str) -> None:
         """Name the work that comes next, where the engine shows it."""
 
+    def release(self) -> None:
+        """Drop what fitted models hold in memory; they are worked out again where they are asked once more."""
+
 
 def engine_of(spark: SparkSession) -> Engine:
     """Return the engine of the session."""

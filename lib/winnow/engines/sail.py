@@ -150,6 +150,9 @@ class SailEngine:
     def describe(self, text: str) -> None:
         """Say nothing: Sail has no screen for it."""
 
+    def release(self) -> None:
+        """Do nothing: no model of Spark ML is fitted here."""
+
 
 def _commit(write: Callable[[], None], check_slice: Callable[[], None]) -> None:
     """Write, again while commits that do not concern the slice come first; nothing of a lost try is seen by readers."""

@@ -17,6 +17,8 @@ from winnow.engines.engine import Comparison, Sizes, is_path, nullable, properti
 from winnow.errors import ConcurrentRunError, JobError
 from winnow.slices import Slice, predicate
 
+#: What ALS calls the rows that it keeps.
+_FACTORS = ("userFactors", "itemFactors")
 _LAST_VERSION = "spark.databricks.delta.lastCommitVersionInSession"
 #: How Spark and Delta say that there is no table, or not yet.
 _NO_TABLE = {
@@ -176,6 +178,16 @@ class SparkEngine:
             self._spark.sparkContext.setJobDescription(text)
         except PySparkException:  # a session over Connect has no context to tell
             return
+
+    def release(self) -> None:
+        """Drop the factors that ALS keeps in memory: nobody else ends that before their frames are collected as garbage."""
+        try:
+            kept = self._spark.sparkContext._jsc.getPersistentRDDs().values()
+        except PySparkException:  # over Connect the server sees to it
+            return
+        for rows in list(kept):
+            if rows.name() in _FACTORS:
+                rows.unpersist()
 
 
 def _save(writer: DataFrameWriter, place: str) -> None:

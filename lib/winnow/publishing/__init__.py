@@ -13,8 +13,10 @@ from winnow.publishing.maintenance import (
     report_files,
 )
 from winnow.publishing.metrics import publish_metrics
+from winnow.publishing.models import roll_back, train_models
 from winnow.publishing.profiles import publish_tiles, read_profiles
 from winnow.publishing.ranking import publish_ranker
+from winnow.publishing.ratings import publish_ratings
 from winnow.publishing.report import publish_report
 from winnow.publishing.verification import verify_examples
 
@@ -28,11 +30,14 @@ __all__ = [
     "publish_impressions",
     "publish_metrics",
     "publish_ranker",
+    "publish_ratings",
     "publish_report",
     "publish_tiles",
     "read_profiles",
     "remove_history",
     "remove_old_days",
     "report_files",
+    "roll_back",
+    "train_models",
     "verify_examples",
 ]

@@ -1,65 +1,142 @@
-"""Candidates of a day: each source fitted to what was known before it, and its lists put in the place of former ones."""
+"""Candidates of a day: the lists of every source and the merged ones, written part by part in the place of former ones."""
 
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from winnow import pipeline, retrieval, schema
-from winnow.errors import InputNotReadyError, SettingsError
+from winnow import __version__, pipeline, retrieval, schema
+from winnow.publishing.known import all_users, check_sources, known_as_of, with_numbers
+from winnow.publishing.models import Fitted, serving_or_fitted
 from winnow.run import Run
 from winnow.slices import Slice
 
+#: The lists of some users: user_id, media_id, rank, score, reason, and found_by of merged ones.
+_Lists = Callable[[DataFrame], DataFrame]
 
-def publish_candidates(run: Run, as_of: dt.date) -> None:
-    """Fit every source to the examples before ``as_of`` and replace its lists of that day, source by source.
 
-    Every user of the table users has a list, or where it is not there every user of the examples; those without a
-    positive before the day have one of popularity only.
+def publish_candidates(run: Run, as_of: dt.date, *, is_fitted_anew: bool = False) -> None:
+    """Replace the lists of every source, and the merged ones, as of the day.
 
-    Raises InputNotReadyError without examples before the day, SettingsError on an engine without Spark ML.
+    Lists are made by the models that serve, where train_retrieval has stored them, else by models that are fitted to what was
+    known before the day and thrown away; ``is_fitted_anew``: always by such. Every user of the table users has lists, or where
+    it is not there every user of the examples; those without a positive before the day have what popularity, and the genres
+    they chose, give them.
+
+    Parts that are there already, made of the same input by the same settings, are left alone: a run that was stopped goes on
+    where it was. Raises InputNotReadyError without examples before the day, SettingsError on an engine without Spark ML.
     """
-    tables, settings = run.tables, run.settings.retrieval
-    if "als" in settings.sources and not tables.has_spark_ml:
-        raise SettingsError(
-            "retrieval.sources: expected sources that the engine can fit (popularity), found als, which is Spark ML's. "
-            "Use --engine spark, or --set 'retrieval.sources=[\"popularity\"]'."
-        )
-    examples = tables.read(schema.EXAMPLES).transform(pipeline.training_view(settings.label))
-    known = retrieval.interactions(examples, as_of, settings)
-    tables.describe(f"{as_of}: what was known before")
-    (before,) = pipeline.fetch(
-        known.pairs.agg(
-            F.count(F.lit(1)).alias(schema.ROWS), F.count(F.when(F.col(schema.CONFIDENCE) > 0, 1)).alias(schema.UNITS)
-        )
-    )
-    if not before[schema.ROWS]:
-        raise InputNotReadyError(
-            f"{as_of}: expected positives of {settings.label} before the day in {tables.location(schema.EXAMPLES)}, found "
-            "none. Run prepare_examples on the days before it."
-        )
-    run.say(
-        f"{as_of}: {before[schema.ROWS]:,} pairs of a user and a media were known, {before[schema.UNITS]:,} with watch time"
-    )
-    for source in settings.sources:
-        tables.describe(f"{as_of}: candidates of {source}")
-        found = retrieval.recommend(source, known, settings, _users(run, examples))
-        rows = found.select(
-            F.lit(as_of).alias(schema.AS_OF_DATE),
-            F.lit(source).alias(schema.CANDIDATE_SOURCE),
-            *(F.col(name) for name in (schema.USER_ID, schema.MEDIA_ID)),
-            F.col(schema.RANK).cast("int").alias(schema.RANK),
-            schema.SCORE,
-            schema.REASON,
-            F.lit(run.run_id).alias(schema.RUN_ID),
-        )
-        where: Slice = {schema.AS_OF_DATE: as_of, schema.CANDIDATE_SOURCE: source}
+    if is_fitted_anew:
+        check_sources(run)
+    known = known_as_of(run, as_of)
+    models = serving_or_fitted(run, as_of, with_numbers(run, known), is_fitted_anew=is_fitted_anew)
+    settings, users = run.settings.retrieval, all_users(run)
+    digests = {}
+    for source, fitted in models.items():
+        digests[source] = _digest(run, as_of, {"source": source, "version": fitted.version})
+
+        def lists(some: DataFrame, fitted: Fitted = fitted) -> DataFrame:
+            asked = retrieval.Asked(some, settings.candidates, known, settings.skip_seen)
+            return fitted.model.recommend(asked)
+
+        _write(run, as_of, source, users, lists, digests[source])
+        run.tables.release()
+
+    def merged(some: DataFrame) -> DataFrame:
+        stored = run.tables.read_latest(schema.CANDIDATES)
+        assert stored is not None
+        is_one = F.col(schema.CANDIDATE_SOURCE).isin(list(models)) & (F.col(schema.AS_OF_DATE) == F.lit(as_of))
+        mine = stored.where(is_one).join(some, schema.USER_ID, how="left_semi")
+        return mine.transform(retrieval.merge(settings.merging, settings.candidates))
+
+    if run.is_dry:
+        return
+    _write(run, as_of, retrieval.MERGED, users, merged, _digest(run, as_of, digests))
+    _tell_without_lists(run, as_of, users)
+
+
+def _write(run: Run, as_of: dt.date, source: str, users: DataFrame, lists: _Lists, digest: str) -> None:
+    """Write the parts of the source's lists that are not there yet."""
+    tables, parts = run.tables, run.settings.retrieval.scoring.parts
+    of_source: Slice = {schema.AS_OF_DATE: as_of, schema.CANDIDATE_SOURCE: source}
+    done = _done(run, of_source, digest)
+    names = [f"{number}-of-{parts}" for number in range(1, parts + 1)]
+    if done >= set(names):
+        run.say(f"{as_of}: {source} is there already, made of the same")
+        return
+    if not done:  # what is marked now is of other lists, which are about to go
+        _mark(run, of_source, [])
+    for number, name in enumerate(names):
+        if name in done:
+            continue
+        tables.describe(f"{as_of}: candidates of {source}, {name}")
+        is_mine = F.pmod(F.xxhash64(F.lit("part"), F.col(schema.USER_ID)), F.lit(parts)) == number
+        some = users if parts == 1 else users.where(is_mine)
+        rows = _stored(run, lists(some), as_of, source, name)
+        # The first part clears away all that was there of the source, in the same commit.
+        where = {**of_source, schema.PART: name} if done else of_source
         tables.replace(schema.CANDIDATES, rows, where, record=run.metadata(), files=tables.parallelism())
-        run.say(f"{as_of}: {source} published")
+        done = done | {name}
+        mark: Slice = {**of_source, schema.PART: name}
+        _mark(run, mark, [{**mark, schema.MADE_OF: digest, schema.RUN_ID: run.run_id}])
+        run.say(f"{as_of}: {source} published" + ("" if parts == 1 else f", {name}"))
 
 
-def _users(run: Run, examples: DataFrame) -> DataFrame:
-    users = run.tables.read(schema.USERS) if run.tables.exists(schema.USERS) else examples
-    return users.select(schema.USER_ID).distinct()
+def _stored(run: Run, lists: DataFrame, as_of: dt.date, source: str, part: str) -> DataFrame:
+    """Return the lists as the table candidates has them."""
+    values: dict[str, Column] = {
+        schema.AS_OF_DATE: F.lit(as_of),
+        schema.CANDIDATE_SOURCE: F.lit(source),
+        schema.RANK: F.col(schema.RANK).cast("int"),
+        schema.PART: F.lit(part),
+        schema.RUN_ID: F.lit(run.run_id),
+    }
+    if schema.FOUND_BY not in lists.columns:
+        values[schema.FOUND_BY] = F.lit(None).cast(schema.FOUND_BY.type)
+    return lists.withColumns(values).select(*schema.CANDIDATES.columns)
+
+
+def _done(run: Run, of_source: Slice, digest: str) -> frozenset[str]:
+    """Return the parts that are written, made of the same."""
+    marks = run.tables.read_slice(schema.CANDIDATE_PARTS, of_source)
+    if marks is None or not run.tables.exists(schema.CANDIDATES):
+        return frozenset()
+    found = pipeline.fetch(marks.where(F.col(schema.MADE_OF) == digest).select(schema.PART))
+    return frozenset(row[schema.PART] for row in found)
+
+
+def _mark(run: Run, where: Slice, records: list[Mapping[str, Any]]) -> None:
+    if records or run.tables.exists(schema.CANDIDATE_PARTS):
+        rows = run.tables.local(schema.CANDIDATE_PARTS, records)
+        run.tables.replace(schema.CANDIDATE_PARTS, rows, where, record=run.metadata(), files=1)
+
+
+def _digest(run: Run, as_of: dt.date, made_by: Mapping[str, str | None]) -> str:
+    """Return the hash of all that lists follow from."""
+    told = {
+        "as_of": str(as_of),
+        "code": __version__,
+        "settings": run.settings.as_record()["retrieval"],
+        "input": run.tables.pinned,
+        "made_by": dict(made_by),
+    }
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def _tell_without_lists(run: Run, as_of: dt.date, users: DataFrame) -> None:
+    where: Slice = {schema.AS_OF_DATE: as_of, schema.CANDIDATE_SOURCE: retrieval.MERGED}
+    stored = run.tables.read_slice(schema.CANDIDATES, where)
+    assert stored is not None
+    run.tables.describe(f"{as_of}: users without a list")
+    without = users.join(stored.select(schema.USER_ID), schema.USER_ID, how="left_anti")
+    (counted,) = pipeline.fetch(without.agg(F.count(F.lit(1)).alias(schema.ROWS)))
+    if counted[schema.ROWS]:
+        run.warn(
+            f"{as_of}: {counted[schema.ROWS]:,} users have no candidates. Add popularity to retrieval.sources: it serves all."
+        )

@@ -12,7 +12,7 @@ from winnow import calibration, pipeline, ranking, schema, splitting
 from winnow.contracts import named
 from winnow.errors import CalibrationError, InputNotReadyError, SettingsError
 from winnow.evaluation import lists, scores
-from winnow.publishing.kept import kept
+from winnow.local import kept
 from winnow.publishing.scoring import scored
 from winnow.ranking import LEARNERS, Ranker, RankingSettings, Survey, Vector, calibrators
 from winnow.run import Run

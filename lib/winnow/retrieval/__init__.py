@@ -1,19 +1,41 @@
-"""Retrieval: from what users engaged with to lists of candidates, one a source."""
+"""Retrieval: from what users engaged with to lists of candidates, one a source, and merged."""
 
 from __future__ import annotations
 
-from winnow.retrieval.interactions import Interactions, interactions
-from winnow.retrieval.settings import AlsSettings, PopularitySettings, RetrievalSettings
-from winnow.retrieval.sources import LEARNERS, Model, fit_and_recommend, recommend
+from winnow.retrieval.interactions import Asked, Beside, Interactions, interactions
+from winnow.retrieval.merging import MERGED, merge
+from winnow.retrieval.settings import (
+    AlsSettings,
+    ContentSettings,
+    ItemItemSettings,
+    MergingSettings,
+    PopularitySettings,
+    RatingsSettings,
+    RetrievalSettings,
+    ScoringSettings,
+    SvdSettings,
+)
+from winnow.retrieval.sources import LEARNERS, Learner, Model, fit_and_recommend, lists_of
 
 __all__ = [
     "LEARNERS",
+    "MERGED",
     "AlsSettings",
+    "Asked",
+    "Beside",
+    "ContentSettings",
     "Interactions",
+    "ItemItemSettings",
+    "Learner",
+    "MergingSettings",
     "Model",
     "PopularitySettings",
+    "RatingsSettings",
     "RetrievalSettings",
+    "ScoringSettings",
+    "SvdSettings",
     "fit_and_recommend",
     "interactions",
-    "recommend",
+    "lists_of",
+    "merge",
 ]

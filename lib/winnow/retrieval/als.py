@@ -1,8 +1,8 @@
-"""ALS: implicit matrix factorisation (Hu, Koren, Volinsky 2008), by Spark ML."""
+"""ALS by Spark ML: implicit matrix factorisation (Hu, Koren, Volinsky 2008), and explicit of what a bias model leaves."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 from pyspark.errors import IllegalArgumentException
 from pyspark.sql import DataFrame
@@ -10,59 +10,23 @@ from pyspark.sql import functions as F
 
 from winnow import schema
 from winnow.errors import DataError
+from winnow.retrieval.factors import FactorModel, numbered
 from winnow.retrieval.ids import number_ids
-from winnow.retrieval.interactions import Interactions
-from winnow.retrieval.scoring import best
-from winnow.retrieval.settings import RetrievalSettings
+from winnow.retrieval.interactions import Beside, Interactions
+from winnow.retrieval.settings import AlsSettings, RetrievalSettings
+
+_USER, _ITEM, _VALUE = "user", "item", "value"
 
 
-@dataclass(frozen=True)
-class AlsModel:
-    """Factors of users and of media."""
-
-    #: user_id, factors.
-    users: DataFrame
-    #: media_id, factors.
-    media: DataFrame
-
-    def recommend(self, users: DataFrame, n: int, seen: DataFrame | None = None) -> DataFrame:
-        """Return user_id, media_id, rank, score (inner product), reason; users that the fit did not know have no row."""
-        wanted = self.users.join(users.select(schema.USER_ID).distinct(), schema.USER_ID, how="left_semi")
-        return best(wanted, self.media, n, seen).withColumn(schema.REASON, F.lit(None).cast("string"))
-
-
-def fit_als(known: Interactions, settings: RetrievalSettings) -> AlsModel:
+def fit_als(known: Interactions, settings: RetrievalSettings) -> FactorModel:
     """Fit the factors to the pairs of confidence above 0: the preference is 1, its weight 1 + alpha r.
 
     The block counts and the seed are pinned, so two fits of the same pairs agree. Raises DataError without any pair.
     """
-    from pyspark.ml.recommendation import ALS  # not everywhere where the rest of retrieval runs
-
     own = settings.als
-    pairs = known.pairs.where(F.col(schema.CONFIDENCE) > 0)
-    user_numbers, media_numbers = number_ids(pairs, schema.USER_ID), number_ids(pairs, schema.MEDIA_ID)
-    user, item = "user", "item"
-    ratings = (
-        pairs.join(user_numbers.withColumnRenamed(schema.ID_NUMBER, user), schema.USER_ID, how="inner")
-        .join(media_numbers.withColumnRenamed(schema.ID_NUMBER, item), schema.MEDIA_ID, how="inner")
-        .select(user, item, schema.CONFIDENCE)
-    )
-    als = ALS(
-        rank=own.rank,
-        maxIter=own.iterations,
-        regParam=own.regularisation,
-        alpha=own.alpha,
-        numUserBlocks=own.user_blocks,
-        numItemBlocks=own.item_blocks,
-        seed=own.seed,
-        implicitPrefs=True,
-        checkpointInterval=-1,
-        userCol=user,
-        itemCol=item,
-        ratingCol=schema.CONFIDENCE,
-    )
+    pairs = known.pairs.where(F.col(schema.CONFIDENCE) > 0).withColumnRenamed(schema.CONFIDENCE, _VALUE)
     try:
-        fitted = als.fit(ratings)
+        users, media = factorise(pairs, _VALUE, own, known.beside, implicitPrefs=True, alpha=own.alpha)
     except IllegalArgumentException as fault:
         if "No ratings" not in str(fault):
             raise
@@ -70,10 +34,40 @@ def fit_als(known: Interactions, settings: RetrievalSettings) -> AlsModel:
             f"retrieval.als: expected pairs of a user and a media with a positive before {known.as_of}, found none. "
             "Prepare examples of earlier days, or name another retrieval.label."
         ) from fault
-    return AlsModel(_named(fitted.userFactors, user_numbers), _named(fitted.itemFactors, media_numbers))
+    return FactorModel(users, media, settings.scoring)
 
 
-def _named(factors: DataFrame, numbers: DataFrame) -> DataFrame:
-    """Return the factors under the ids that their numbers stand for."""
-    renamed = factors.withColumnsRenamed({"id": schema.ID_NUMBER, "features": schema.FACTORS})
-    return numbers.join(renamed, schema.ID_NUMBER, how="inner").drop(schema.ID_NUMBER)
+def factorise(
+    rows: DataFrame, value: str, settings: AlsSettings, beside: Beside, **how: Any
+) -> tuple[DataFrame, DataFrame]:
+    """Return the factors of the users (user_id, factors) and of the media (media_id, factors) of a sparse matrix.
+
+    ``rows``: user_id, media_id and ``value``, one row a pair. ``how``: more parameters of Spark's ALS.
+    """
+    from pyspark.ml.recommendation import ALS  # not everywhere where the rest of retrieval runs
+
+    users = number_ids(rows, schema.USER_ID, beside.user_ids)
+    media = number_ids(rows, schema.MEDIA_ID, beside.media_ids)
+    cells = (
+        rows.join(users.withColumnRenamed(schema.ID_NUMBER, _USER), schema.USER_ID, how="inner")
+        .join(media.withColumnRenamed(schema.ID_NUMBER, _ITEM), schema.MEDIA_ID, how="inner")
+        .select(_USER, _ITEM, F.col(value).cast("float").alias(_VALUE))
+    )
+    als = ALS(
+        rank=settings.rank,
+        maxIter=settings.iterations,
+        regParam=settings.regularisation,
+        numUserBlocks=settings.user_blocks,
+        numItemBlocks=settings.item_blocks,
+        seed=settings.seed,
+        checkpointInterval=-1,
+        userCol=_USER,
+        itemCol=_ITEM,
+        ratingCol=_VALUE,
+        **how,
+    )
+    fitted = als.fit(cells)
+    return (
+        numbered(fitted.userFactors, users, number="id", vector="features"),
+        numbered(fitted.itemFactors, media, number="id", vector="features"),
+    )

@@ -5,12 +5,32 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from winnow import schema
 from winnow.contracts import Step, micros
 from winnow.retrieval.settings import RetrievalSettings
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What is known beside the log; each may be missing, and whoever needs it says so."""
+
+    #: The catalogue, ``schema.MEDIA``; a media that comes later than the as-of day is left out.
+    media: DataFrame | None = None
+    #: The accounts, ``schema.USERS``.
+    users: DataFrame | None = None
+    #: user_id and the genres that they chose when they came, ``schema.ONBOARDING``.
+    onboarding: DataFrame | None = None
+    #: What users said of media, ``schema.RATINGS``.
+    ratings: DataFrame | None = None
+    #: The numbers that stand for ids, ``schema.USER_IDS`` and ``schema.MEDIA_IDS``; without them ids are numbered anew.
+    user_ids: DataFrame | None = None
+    media_ids: DataFrame | None = None
+
+
+NOTHING = Beside()
 
 
 @dataclass(frozen=True)
@@ -22,6 +42,37 @@ class Interactions:
     positives: DataFrame
     #: user_id, media_id, confidence.
     pairs: DataFrame
+    beside: Beside = NOTHING
+
+    @property
+    def catalogue(self) -> DataFrame | None:
+        """The media that are there on the as-of day; None without a catalogue."""
+        media = self.beside.media
+        if media is None or schema.ADDED_DATE not in media.columns:
+            return media
+        is_there = F.coalesce(F.col(schema.ADDED_DATE) <= F.lit(self.as_of), F.lit(True))
+        return media.where(is_there)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Whose lists are wanted, how long, and what is known of the users on the day of the lists."""
+
+    #: user_id, one row a user.
+    users: DataFrame
+    n: int
+    known: Interactions
+    skip_seen: bool = True
+
+    @property
+    def seen(self) -> DataFrame | None:
+        """user_id, media_id that are left out of the lists; None where nothing is."""
+        return self.known.pairs.select(schema.USER_ID, schema.MEDIA_ID) if self.skip_seen else None
+
+    @property
+    def histories(self) -> DataFrame:
+        """The pairs of the users asked for: user_id, media_id, confidence."""
+        return self.known.pairs.join(self.users.select(schema.USER_ID), schema.USER_ID, how="left_semi")
 
 
 def known_before(as_of: dt.date) -> Step:
@@ -61,9 +112,21 @@ def confidence(settings: RetrievalSettings) -> Step:
     return step
 
 
-def interactions(examples: DataFrame, as_of: dt.date, settings: RetrievalSettings) -> Interactions:
+def interactions(
+    examples: DataFrame, as_of: dt.date, settings: RetrievalSettings, beside: Beside = NOTHING
+) -> Interactions:
     """Return what the examples of one label (``pipeline.training_view``) tell before ``as_of``."""
     known = examples.transform(known_before(as_of)).where(
         F.col(schema.USER_ID).isNotNull() & F.col(schema.MEDIA_ID).isNotNull()
     )
-    return Interactions(as_of, known.where(F.col(schema.CLASS) == 1), known.transform(confidence(settings)))
+    return Interactions(as_of, known.where(F.col(schema.CLASS) == 1), known.transform(confidence(settings)), beside)
+
+
+def most_confident(count: int) -> Step:
+    """Return the step that keeps each user's ``count`` most confident pairs, ties to the smaller media_id."""
+    first = Window.partitionBy(schema.USER_ID).orderBy(F.col(schema.CONFIDENCE).desc(), schema.MEDIA_ID)
+
+    def step(pairs: DataFrame) -> DataFrame:
+        return pairs.withColumn("place", F.row_number().over(first)).where(F.col("place") <= count).drop("place")
+
+    return step

@@ -5,54 +5,77 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping
 from functools import reduce
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from winnow import schema
 from winnow.retrieval.als import fit_als
-from winnow.retrieval.interactions import Interactions, interactions
-from winnow.retrieval.popularity import fit_popularity
+from winnow.retrieval.content import ContentModel, fit_content
+from winnow.retrieval.explicit import fit_explicit
+from winnow.retrieval.factors import FactorModel
+from winnow.retrieval.interactions import NOTHING, Asked, Beside, Interactions, interactions
+from winnow.retrieval.item_item import ItemItemModel, fit_item_item
+from winnow.retrieval.popularity import PopularityModel, fit_popularity
 from winnow.retrieval.settings import RetrievalSettings
+from winnow.retrieval.svd import fit_svd
 
 
 class Model(Protocol):
     """What a source has learnt."""
 
-    def recommend(self, users: DataFrame, n: int, seen: DataFrame | None = None) -> DataFrame:
-        """Return user_id, media_id, rank, score, reason: ``n`` rows a user at most, without what is in ``seen``."""
+    def recommend(self, asked: Asked) -> DataFrame:
+        """Return user_id, media_id, rank, score, reason: ``asked.n`` rows a user at most, without what was seen."""
+
+    def parts(self) -> Mapping[str, DataFrame]:
+        """Return the tables that the model is, by name: from them it is loaded again."""
 
 
-#: How each source learns. A further source is a line here and a name in ``settings.SOURCES``.
-LEARNERS: Mapping[str, Callable[[Interactions, RetrievalSettings], Model]] = {
-    "popularity": fit_popularity,
-    "als": fit_als,
+class Learner(NamedTuple):
+    """How a source learns, and how what it has learnt is made of its stored parts again."""
+
+    fit: Callable[[Interactions, RetrievalSettings], Model]
+    load: Callable[[Mapping[str, DataFrame], RetrievalSettings], Model]
+
+
+#: A further source is a line here and a name in ``settings.SOURCES``.
+LEARNERS: Mapping[str, Learner] = {
+    "popularity": Learner(fit_popularity, PopularityModel.load),
+    "als": Learner(fit_als, FactorModel.load),
+    "item_item": Learner(fit_item_item, ItemItemModel.load),
+    "content": Learner(fit_content, ContentModel.load),
+    "svd": Learner(fit_svd, FactorModel.load),
+    "als_explicit": Learner(fit_explicit, FactorModel.load),
 }
 
 
 def fit_and_recommend(
-    examples: DataFrame, as_of: dt.date, settings: RetrievalSettings, users: DataFrame, n: int | None = None
+    examples: DataFrame,
+    as_of: dt.date,
+    settings: RetrievalSettings,
+    users: DataFrame,
+    n: int | None = None,
+    beside: Beside = NOTHING,
 ) -> DataFrame:
-    """Fit each source to what was known before ``as_of`` and return its lists; nothing is stored.
+    """Fit each source to what was known before ``as_of`` and return its lists; nothing is stored: for searches and notebooks.
 
     ``examples``: rows of one label, as ``pipeline.training_view(settings.label)`` gives them; later rows are left out here.
-    ``users``: rows with user_id; ``n``: length of a list, by default ``settings.candidates``.
+    ``users``: rows with user_id; ``n``: length of a list, by default ``settings.candidates``; ``beside``: catalogue and more.
 
     Rows out: source, user_id, media_id, rank (from 1), score (larger is better, comparable within one source only), reason.
     A user without a positive before has rows of popularity only. Raises DataError where als has nothing to learn from.
     """
-    known = interactions(examples, as_of, settings)
+    known = interactions(examples, as_of, settings, beside)
+    asked = Asked(
+        users.select(schema.USER_ID).distinct(), settings.candidates if n is None else n, known, settings.skip_seen
+    )
+    return lists_of({name: LEARNERS[name].fit(known, settings) for name in settings.sources}, asked)
+
+
+def lists_of(models: Mapping[str, Model], asked: Asked) -> DataFrame:
+    """Return the lists of the models, each under the name of its source."""
     lists = [
-        recommend(name, known, settings, users, n).select(F.lit(name).alias(schema.CANDIDATE_SOURCE), "*")
-        for name in settings.sources
+        model.recommend(asked).select(F.lit(name).alias(schema.CANDIDATE_SOURCE), "*") for name, model in models.items()
     ]
     return reduce(DataFrame.unionByName, lists)
-
-
-def recommend(
-    source: str, known: Interactions, settings: RetrievalSettings, users: DataFrame, n: int | None = None
-) -> DataFrame:
-    """Fit one source to what is known and return its lists: user_id, media_id, rank, score, reason."""
-    seen = known.pairs.select(schema.USER_ID, schema.MEDIA_ID) if settings.skip_seen else None
-    return LEARNERS[source](known, settings).recommend(users, settings.candidates if n is None else n, seen)

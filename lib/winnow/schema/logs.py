@@ -108,10 +108,23 @@ USERS = Table(
     key=(USER_ID,),
 )
 
+RATING = Column("rating", "double", "what the user said of it, on any scale; larger is better")
+RATED_TS = Column("rated_ts", "timestamp", "when they said it, UTC; null = not known")
+RATINGS = Table(
+    "ratings",
+    "what users said of media: of each pair the last word",
+    (USER_ID, MEDIA_ID, RATING, RATED_TS),
+    key=(USER_ID, MEDIA_ID),
+    filtered_by=(USER_ID,),
+)
+ONBOARDING = Table(
+    "onboarding", "the genres that users chose when they came: one row a user", (USER_ID, GENRES), key=(USER_ID,)
+)
+
 
 def type_of(name: str, found: str) -> str:
-    """Return the type that Winnow writes a column of impressions in, given the type that was found."""
-    for column in (*IMPRESSIONS.columns, *OPTIONAL_CONTEXT):
+    """Return the type that Winnow writes a column of impressions or ratings in, given the type that was found."""
+    for column in (*IMPRESSIONS.columns, *OPTIONAL_CONTEXT, RATING, RATED_TS):
         if column == name:
             wide = {"tinyint": "bigint", "smallint": "bigint", "int": "bigint"}.get(found, found)
             return wide if wide in column.types else column.type

@@ -13,19 +13,49 @@ SCORE = Column("score", "double", "what the list is sorted by; larger is better,
 CANDIDATE_SOURCE = Column(str(SOURCE), "string", "the method that found it: als, popularity, ...")
 REASON = Column("reason", "string", "why it is shown, as the user may be told; null = nothing to tell")
 
+FOUND_BY = Column(
+    "found_by",
+    "array<struct<source:string,rank:int,score:double>>",
+    "every source that found it, with its rank and score there, the best rank first; null in the list of one source",
+)
+PART = Column(
+    "part", "string", "the part of the users that was written at once, by a hash of their ids, such as 3-of-16"
+)
+MADE_OF = Column("made_of", "string", "SHA-256 of all that the lists follow from: settings, input versions, models")
+ID_NUMBER = Column("id_number", "int", "a small whole number that stands for an id, from 0")
+
 #: What retrieval works with on the way; never stored.
 CONFIDENCE = Column("confidence", "double", "views of a media by a user, each as a capped share of its duration")
-ID_NUMBER = Column("id_number", "int", "a small whole number that stands for an id, from 0")
 FACTORS = Column("factors", "array<float>", "the vector of a user or a media; inner products are scores")
 
 CANDIDATES = Table(
     "candidates",
-    "what each method of retrieval found for each user, as of a day",
-    (AS_OF_DATE, CANDIDATE_SOURCE, USER_ID, MEDIA_ID, RANK, SCORE, REASON, RUN_ID),
+    "what each method of retrieval found for each user, as of a day; and all of it merged, as source merged",
+    (AS_OF_DATE, CANDIDATE_SOURCE, USER_ID, MEDIA_ID, RANK, SCORE, REASON, FOUND_BY, PART, RUN_ID),
     key=(AS_OF_DATE, CANDIDATE_SOURCE, USER_ID, RANK),
     partition=(AS_OF_DATE, CANDIDATE_SOURCE),
     filtered_by=(AS_OF_DATE, CANDIDATE_SOURCE, USER_ID),
     high_cardinality=(SCORE,),
+)
+CANDIDATE_PARTS = Table(
+    "candidate_parts",
+    "which parts of the candidates are written, and what of: a run that was stopped goes on where it was",
+    (AS_OF_DATE, CANDIDATE_SOURCE, PART, MADE_OF, RUN_ID),
+    key=(AS_OF_DATE, CANDIDATE_SOURCE, PART),
+    partition=(AS_OF_DATE,),
+    filtered_by=(AS_OF_DATE, CANDIDATE_SOURCE, PART),
+)
+USER_IDS = Table(
+    "user_ids",
+    "the number of each user in the matrices of retrieval; it only grows",
+    (USER_ID, ID_NUMBER),
+    key=(USER_ID,),
+)
+MEDIA_IDS = Table(
+    "media_ids",
+    "the number of each media in the matrices of retrieval; it only grows",
+    (MEDIA_ID, ID_NUMBER),
+    key=(MEDIA_ID,),
 )
 RECOMMENDATIONS = Table(
     "recommendations",
