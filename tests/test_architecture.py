@@ -93,7 +93,10 @@ ENGINES = ("engines/spark.py", "engines/sail.py")
 RULES = (
     Rule(
         "collects",
-        calls("collect", "toPandas", "toArrow", "toLocalIterator", "head", "take", "tail", "first", "isEmpty", "show"),
+        any_of(
+            calls("collect", "toPandas", "toArrow", "toLocalIterator", "head", "tail", "first", "isEmpty", "show"),
+            but(calls("take"), "pc"),  # Arrow's own, of arrays
+        ),
         "a stage is lazy and brings no row to the driver; line.py and what it fetches by know the small tables",
         ("local.py", "line.py", *ENGINES),
     ),
@@ -107,13 +110,15 @@ RULES = (
         "keeps",
         calls("cache", "persist", "unpersist", "checkpoint", "localCheckpoint"),
         "a stage keeps nothing; what reads rows in several passes keeps them between its first and last line (local.kept)",
-        ("local.py",),
+        # And Spark's engine lets go of what Spark ML keeps.
+        ("local.py", "engines/spark.py"),
     ),
     Rule(
         "reads or writes",
         any_of(
             but(mentions("read"), "tables"),
-            mentions("readStream", "write", "writeTo", "writeStream", "save", "saveAsTable", "insertInto"),
+            mentions("readStream", "write", "writeTo", "writeStream", "saveAsTable", "insertInto"),
+            but(mentions("save"), "store"),
         ),
         "tables.py is the only reader and writer",
         # The store of models does for models what tables.py does for tables.

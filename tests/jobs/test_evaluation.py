@@ -24,7 +24,7 @@ POPULARITY_ALONE = ("--set", 'retrieval.sources=["popularity"]')
 def evaluated(run_job, engine, tmp_path_factory):
     """A root with five days of examples, the lists as of the last, and their metrics; and what evaluate said."""
     root = tmp_path_factory.mktemp("evaluated")
-    sources = POPULARITY_ALONE if engine == "sail" else ()
+    sources = POPULARITY_ALONE if engine == "sail" else ("--set", 'retrieval.sources=["popularity", "als"]')
     days = ("--start", START, "--end", TEST_DAY)
     assert run_job("make_impressions", root, *days, *WORLD).code == 0
     assert run_job("prepare_examples", root, *days, *SPLIT).code == 0
@@ -94,7 +94,7 @@ def test_the_truth_is_calibrated_and_its_curve_sums_to_the_rows(evaluated, read)
 def test_als_is_compared_with_the_baseline_and_a_rerun_replaces_the_metrics(evaluated, read, run_job):
     root, _ = evaluated
     compared = read(root, "metrics").where("baseline = 'popularity' and slice = '{}'").collect()
-    assert {row["model"] for row in compared} == {"als"}
+    assert {row["model"] for row in compared} == {"als", "merged"}
     assert all(0 < row["p_value"] <= 1 for row in compared)
 
     def stored():

@@ -39,7 +39,7 @@ def publish_candidates(run: Run, as_of: dt.date, *, is_fitted_anew: bool = False
     settings, users = run.settings.retrieval, all_users(run)
     digests = {}
     for source, fitted in models.items():
-        digests[source] = _digest(run, as_of, {"source": source, "version": fitted.version})
+        digests[source] = _digest(run, as_of, {source: fitted.version})
 
         def lists(some: DataFrame, fitted: Fitted = fitted) -> DataFrame:
             asked = retrieval.Asked(some, settings.candidates, known, settings.skip_seen)
@@ -76,7 +76,7 @@ def _write(run: Run, as_of: dt.date, source: str, users: DataFrame, lists: _List
         if name in done:
             continue
         tables.describe(f"{as_of}: candidates of {source}, {name}")
-        is_mine = F.pmod(F.xxhash64(F.lit("part"), F.col(schema.USER_ID)), F.lit(parts)) == number
+        is_mine = F.pmod(F.xxhash64(F.lit("part of the users"), F.col(schema.USER_ID)), F.lit(parts)) == number
         some = users if parts == 1 else users.where(is_mine)
         rows = _stored(run, lists(some), as_of, source, name)
         # The first part clears away all that was there of the source, in the same commit.

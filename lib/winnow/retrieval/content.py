@@ -14,9 +14,8 @@ from winnow.retrieval.interactions import Asked, Interactions, most_confident
 from winnow.retrieval.scoring import best
 from winnow.retrieval.settings import ContentSettings, RetrievalSettings
 
-_TERM, _SLOT, _VALUE, _COUNT, _MEDIA = "term", "slot", "value", "count", "media_count"
+_TERM, _SLOT, _VALUE, _COUNT, _MEDIA = "term_of_media", "slot", "value", "count", "media_count"
 _ENTRIES, _FROM_HISTORY = "entries", "from_history"
-_GENRE = "genres"
 
 
 @dataclass(frozen=True)
@@ -60,9 +59,9 @@ class ContentModel:
         onboarding = asked.known.beside.onboarding
         if onboarding is not None:
             chosen = onboarding.join(asked.users.select(schema.USER_ID), schema.USER_ID, how="left_semi").select(
-                schema.USER_ID, F.explode(F.array_distinct(schema.GENRES)).alias(_GENRE)
+                schema.USER_ID, F.explode(F.array_distinct(schema.GENRES)).alias(_TERM)
             )
-            weighed = chosen.select(schema.USER_ID, _term(_GENRE, F.col(_GENRE)).alias(_TERM)).join(
+            weighed = chosen.select(schema.USER_ID, _term(schema.GENRES, F.col(_TERM)).alias(_TERM)).join(
                 self.terms, _TERM, how="inner"
             )
             value = F.col(_VALUE) * _sign() * own.onboarding_weight

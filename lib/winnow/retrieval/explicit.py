@@ -90,12 +90,12 @@ def fit_explicit(
         schema.USER_ID, schema.MEDIA_ID, (F.col(schema.RATING) - F.col(_LEFT)).alias(_LEFT)
     )
     own = settings.ratings
-    size = {"rank": own.rank, "iterations": own.iterations}
     if by == "als":
-        how = replace(settings.als, regularisation=own.regularisation, **size)
+        how = replace(settings.als, rank=own.rank, iterations=own.iterations, regularisation=own.regularisation)
         users, media = factorise(left, _LEFT, how, known.beside, implicitPrefs=False)
     else:
-        users, media = decompose(left, _LEFT, replace(settings.svd, **size), known.beside, own.regularisation)
+        like = replace(settings.svd, rank=own.rank, iterations=own.iterations)
+        users, media = decompose(left, _LEFT, like, known.beside, own.regularisation)
     users, media = bias.lift(users, media)
     return FactorModel(users, media, settings.scoring)
 

@@ -13,7 +13,7 @@ from winnow.retrieval.interactions import Asked, Interactions, most_confident
 from winnow.retrieval.settings import RetrievalSettings
 
 #: The media that was watched, and how many users watched it; both; and a helper for ranks.
-_WATCHED, _USERS, _OTHERS, _BOTH, _PLACE, _PART = "watched_id", "users", "others", "both", "place", "part"
+_WATCHED, _USERS, _OTHERS, _BOTH, _PLACE, _PART = "watched_id", "users", "others", "both", "place", "share"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from winnow.retrieval.settings import RetrievalSettings
 
 #: The country of the list that everybody gets of whose country nothing is known.
 EVERYWHERE = "everywhere"
-_LIST, _SEEN, _WEIGHT, _ALL = "list", "seen", "weight", "all_users"
+_LIST, _SEEN, _COUNT, _ALL = "list", "seen", "count", "all_users"
 
 
 @dataclass(frozen=True)
@@ -108,16 +108,16 @@ def fit_popularity(known: Interactions, settings: RetrievalSettings) -> Populari
     pairs = recent.select(schema.USER_ID, schema.MEDIA_ID).distinct()
     users = F.count_distinct(schema.USER_ID).cast("double")
     whole = pairs.agg(users.alias(_ALL))
-    counted = pairs.groupBy(schema.MEDIA_ID).agg(F.count(F.lit(1)).alias(_WEIGHT))
-    overall = counted.crossJoin(whole).select(schema.MEDIA_ID, (F.col(_WEIGHT) / F.col(_ALL)).alias(schema.SCORE))
+    counted = pairs.groupBy(schema.MEDIA_ID).agg(F.count(F.lit(1)).alias(_COUNT))
+    overall = counted.crossJoin(whole).select(schema.MEDIA_ID, (F.col(_COUNT) / F.col(_ALL)).alias(schema.SCORE))
     everywhere = overall.select(F.lit(EVERYWHERE).alias(schema.COUNTRY), schema.MEDIA_ID, schema.SCORE)
     countries = countries_of(known) if own.by_country else None
     if countries is None:
         return PopularityModel(everywhere)
     placed = pairs.join(countries, schema.USER_ID, how="inner")
     sizes = placed.groupBy(schema.COUNTRY).agg(users.alias(_ALL))
-    mine = placed.groupBy(schema.COUNTRY, schema.MEDIA_ID).agg(F.count(F.lit(1)).alias(_WEIGHT))
-    smoothed = (F.coalesce(_WEIGHT, F.lit(0)) + own.smoothing * F.col(schema.SCORE)) / (F.col(_ALL) + own.smoothing)
+    mine = placed.groupBy(schema.COUNTRY, schema.MEDIA_ID).agg(F.count(F.lit(1)).alias(_COUNT))
+    smoothed = (F.coalesce(_COUNT, F.lit(0)) + own.smoothing * F.col(schema.SCORE)) / (F.col(_ALL) + own.smoothing)
     by_country = (
         overall.crossJoin(F.broadcast(sizes))
         .join(mine, [str(schema.COUNTRY), str(schema.MEDIA_ID)], how="left")

@@ -108,8 +108,8 @@ def _rows(users: pa.Array, ids: pa.Array, found: Found) -> pa.RecordBatch:
     ranks: Places = np.arange(len(found.rows)) - np.repeat(firsts, lengths) + 1
     return pa.RecordBatch.from_pydict(
         {
-            str(schema.USER_ID): users.take(pa.array(found.rows)),
-            str(schema.MEDIA_ID): ids.take(pa.array(found.places)),
+            str(schema.USER_ID): pc.take(users, pa.array(found.rows)),
+            str(schema.MEDIA_ID): pc.take(ids, pa.array(found.places)),
             str(schema.RANK): pa.array(ranks.astype(np.int32)),
             str(schema.SCORE): pa.array(found.scores),
         }

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from winnow import schema
 from winnow.settings import check, check_between, check_columns, check_name
 
 #: Every source of candidates by name; ``sources.LEARNERS`` has their code.
@@ -102,7 +103,15 @@ class ItemItemSettings:
 
 
 def _fields() -> dict[str, float]:
-    return {"genres": 1.0, "tags": 1.0, "director": 0.7, "cast": 0.5, "language": 0.5, "synopsis": 0.3}
+    weights = {
+        schema.GENRES: 1.0,
+        schema.TAGS: 1.0,
+        schema.DIRECTOR: 0.7,
+        schema.CAST: 0.5,
+        schema.LANGUAGE: 0.5,
+        schema.SYNOPSIS: 0.3,
+    }
+    return {str(name): weight for name, weight in weights.items()}
 
 
 @dataclass(frozen=True)
@@ -114,7 +123,7 @@ class ContentSettings:
     #: Columns of the table media whose values are terms, and what they weigh; those that it lacks are left out.
     fields: Mapping[str, float] = field(default_factory=_fields)
     #: Those of the fields that are texts: their words are the terms.
-    texts: tuple[str, ...] = ("synopsis",)
+    texts: tuple[str, ...] = (str(schema.SYNOPSIS),)
     #: Pairs of a user that make the profile, the most confident.
     most_per_user: int = 500
     #: What the genres chosen at the start weigh, beside one view watched to its end.
