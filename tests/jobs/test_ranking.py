@@ -14,7 +14,17 @@ WORLD = (
     "--set", "synthetic.rows_per_day=5000", "--set", "synthetic.users=200", "--set", "synthetic.media=150",
     "--set", "synthetic.engaged_rate=0.15", "--set", 'sampling.strata=["surface"]',
 )  # fmt: skip
-QUICK = ("--set", "ranking.model=logistic", "--set", "ranking.logistic.iterations=15", *WORLD, *SPLIT)
+COLUMNS = '["media_duration_s", "surface", "position", "device"]'
+QUICK = (
+    "--set",
+    f"ranking.columns={COLUMNS}",
+    "--set",
+    "ranking.model=logistic",
+    "--set",
+    "ranking.logistic.iterations=15",
+    *WORLD,
+    *SPLIT,
+)
 
 
 @pytest.fixture(scope="module")

@@ -5,50 +5,48 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from winnow import calibration, pipeline, ranking, schema, splitting
 from winnow.contracts import named
 from winnow.errors import CalibrationError, InputNotReadyError, SettingsError
-from winnow.evaluation import lists, scores
 from winnow.local import kept
+from winnow.publishing.featured import ranked_by, with_features
+from winnow.publishing.held_out import HELD_OUT, publish_scores, sliced_by
+from winnow.publishing.rankers import store_rankers
 from winnow.publishing.scoring import scored
 from winnow.ranking import LEARNERS, Ranker, RankingSettings, Survey, Vector, calibrators
 from winnow.run import Run
-from winnow.slices import Slice
-
-#: Context that is known before the outcome, where features are not asked for.
-_CONTEXT = (schema.MEDIA_DURATION_S, schema.SURFACE, schema.POSITION, schema.DEVICE, schema.COUNTRY)
-_HELD_OUT = (splitting.VALIDATION, splitting.TEST)
 
 
-def publish_ranker(run: Run) -> list[Ranker]:
-    """Fit a ranker for each label to the examples of the days asked for, and store its scores of those held out.
+def publish_ranker(run: Run) -> None:
+    """Fit a ranker for each label to the examples of the days asked for, store them as one version, and score held-out days.
 
-    ``[splitting]`` says which of the days are for training, validation (calibration) and test.
+    ``[splitting]`` says which of the days are for training, validation (calibration) and test. The version serves at once
+    where ``ranking.serve`` says so and every label's AUC is at least ``ranking.least_auc``.
 
-    Raises InputNotReadyError without training rows, LeakError where training knows what comes later, DataError where
-    nothing can be learnt, CalibrationError where scores would be no probabilities, SettingsError for an engine without
-    Spark ML.
+    Raises InputNotReadyError without training rows or tiles, LeakError where training knows what comes later, DataError
+    where nothing can be learnt, CalibrationError where scores would be no probabilities, SettingsError for an engine
+    without Spark ML, GuardError for a version that must not serve.
     """
-    settings = run.settings.ranking
     _check_engine(run)
     _check_validation(run)
-    examples = _parted(run)
-    rankers = []
-    for label in settings.labels:
+    asked = ranked_by(run.settings)
+    examples = with_features(run, _parted(run), run.days)
+    rankers, metrics = [], dict[str, float]()
+    for label in run.settings.ranking.labels:
         view = _view(run, examples, label)
-        train = view.where(F.col(schema.SPLIT) == splitting.TRAIN)
-        columns = _columns(run, view)
-        numbers, words = ranking.kinds(train, columns)
-        with kept(train.select(*_needed(columns))) as rows:
-            uncalibrated = _fit(run, label, rows, numbers, words)
-        held_out = view.where(F.col(schema.SPLIT).isin(*_HELD_OUT))
-        ranker = _calibrated(run, uncalibrated, held_out)
-        _publish_scores(run, ranker, held_out)
+        numbers, words = ranking.kinds(view, asked)
+        with kept(view.where(F.col(schema.SPLIT) == splitting.TRAIN).select(*_needed(asked))) as rows:
+            ranker = _fit(run, label, rows, numbers, words)
+        own = (schema.IMPRESSION_ID, schema.SPLIT, *sliced_by(run))
+        held_out = view.where(F.col(schema.SPLIT).isin(*HELD_OUT)).select(*_needed((*asked, *own)))
+        with kept(held_out) as rows:
+            ranker = _calibrated(run, ranker, rows)
+            metrics |= publish_scores(run, ranker, rows)
         rankers.append(ranker)
-    return rankers
+    store_rankers(run, rankers, metrics)
 
 
 def _check_engine(run: Run) -> None:
@@ -99,14 +97,10 @@ def _view(run: Run, examples: DataFrame, label: str) -> DataFrame:
     return examples.transform(pipeline.training_view(label))
 
 
-def _columns(run: Run, rows: DataFrame) -> list[str]:
-    return list(run.settings.ranking.columns) or [str(name) for name in _CONTEXT if name in rows.columns]
-
-
 def _needed(columns: Sequence[str]) -> list[str]:
     """Return what training reads: the columns, what is learnt, and what makes the queries of a ranker of lists."""
     own = (schema.CLASS, schema.RATE, schema.WEIGHT, schema.USER_ID, schema.EVENT_DATE)
-    return list(dict.fromkeys((*columns, *own)))
+    return list(dict.fromkeys(map(str, (*columns, *own))))
 
 
 def _fit(run: Run, label: str, rows: DataFrame, numbers: Sequence[str], words: Sequence[str]) -> Ranker:
@@ -177,30 +171,6 @@ def _calibrated(run: Run, ranker: Ranker, held_out: DataFrame) -> Ranker:
     return replace(ranker, calibrator=calibrators.fit(kind, found))
 
 
-def _publish_scores(run: Run, ranker: Ranker, held_out: DataFrame) -> None:
-    """Store the scores of the held-out days, and tell how good they are."""
-    settings = run.settings
-    days = [day for day in run.days if settings.splitting.split().part_of(day) in _HELD_OUT]
-    if not days:
-        run.warn(f"{ranker.label}: no day is held out (splitting.validation_start, test_start): nothing is measured")
-        return
-    sliced_by = list(dict.fromkeys((*settings.evaluation.slices, *ranker.strata)))
-    own = (schema.EVENT_DATE, schema.IMPRESSION_ID, schema.SPLIT, schema.CLASS, schema.RATE, schema.SCORE)
-    names = list(dict.fromkeys((*map(str, own), *sliced_by)))
-    with kept(scored(ranker, held_out).select(*map(named, names))) as found:
-        made: dict[str, Column] = {
-            schema.MODEL: F.lit(settings.ranking.called),
-            schema.LABEL: F.lit(ranker.label),
-            schema.RUN_ID: F.lit(run.run_id),
-        }
-        known = found.where(F.col(schema.SCORE).isNotNull())
-        rows = known.drop(schema.CLASS).withColumns(made).select(*schema.SCORES.columns)
-        where: Slice = {schema.EVENT_DATE: days, schema.MODEL: settings.ranking.called, schema.LABEL: ranker.label}
-        run.tables.describe(f"{ranker.label}: scores")
-        run.tables.replace(schema.SCORES, rows, where, record=run.metadata(), files=run.tables.parallelism())
-        run.say(_screen(run, ranker, found, sliced_by))
-
-
 def _tell(run: Run, found: Survey, vector: Vector) -> None:
     run.say(
         f"{found.label}: {found.rows:,} training rows, {found.positives:,} of them positive, {len(vector.columns)} columns as "
@@ -209,28 +179,3 @@ def _tell(run: Run, found: Survey, vector: Vector) -> None:
     if found.missing:
         counts = ", ".join(f"{name} {rows:,}" for name, rows in found.missing.items())
         run.say(f"{found.label}: without a usable value, which counts as 0 or as no level: {counts}")
-
-
-def _screen(run: Run, ranker: Ranker, found: DataFrame, slices: Sequence[str]) -> str:
-    """Return the metrics of each part, whole and by slice, and what matters most."""
-    lines = [f"{ranker.label}: {run.settings.ranking.called}, correction {ranker.correction}"]
-    for part in _HELD_OUT:
-        rows = found.where(F.col(schema.SPLIT) == part).withColumn(schema.WEIGHT, 1.0 / F.col(schema.RATE))
-        by_score = rows.transform(lists.sliced(slices)).transform(scores.by_score())
-        measured = pipeline.fetch(by_score.transform(scores.measure(run.settings.evaluation.bins)))
-        lines += [
-            f"  {part:<10} {row[schema.SLICE]:<28} " + " ".join(_cells(row))
-            for row in sorted(measured, key=lambda row: (row[schema.SLICE] != lists.ALL, row[schema.SLICE]))
-        ]
-    important = list(ranker.importance_by_column().items())[:5]
-    lines.append(
-        f"  matters most ({LEARNERS[ranker.learner].importance}): "
-        + ", ".join(f"{name} {share:.3f}" for name, share in important)
-    )
-    return "\n".join(lines)
-
-
-def _cells(row: dict[str, object]) -> list[str]:
-    shown = {"auc": scores.AUC, "ne": scores.NE, "ece": scores.ECE, "predicted/observed": scores.CALIBRATION_RATIO}
-    told = [f"{name} {'-' if row[metric] is None else f'{row[metric]:.4f}'}" for name, metric in shown.items()]
-    return [*told, f"of {row[schema.ROWS]:,}"]

@@ -152,6 +152,12 @@ class RankingSettings:
     combination: Mapping[str, float] = field(default_factory=dict)
     #: Column -> the value under which candidates are scored, where it is known only when they are shown.
     context: Mapping[str, str] = field(default_factory=dict)
+    #: Hour of the day, by the log's clock, at which candidates are scored.
+    hour: float = 20.0
+    #: Let a new version serve as soon as it is stored.
+    serve: bool = True
+    #: AUC on the last held-out days below which a version does not serve.
+    least_auc: float = 0.5
     gbt: GbtSettings = field(default_factory=GbtSettings)
     logistic: LogisticSettings = field(default_factory=LogisticSettings)
     forest: ForestSettings = field(default_factory=ForestSettings)
@@ -173,6 +179,8 @@ class RankingSettings:
             check_name("name", self.name)
         check_columns("columns", self.columns)
         check_columns("context", self.context)
+        check_between("hour", self.hour, 0, 24)
+        check_between("least_auc", self.least_auc, 0, 1)
         check_between("most_levels", self.most_levels, 1, 10_000)
         check(
             set(self.combination) <= set(self.labels),

@@ -1,0 +1,34 @@
+"""Rows with the columns that rankers learn from: features as of each row's day, where the settings ask for any."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+
+from pyspark.sql import DataFrame
+
+from winnow import features, schema
+from winnow.config import Settings
+from winnow.publishing.profiles import clock_of, read_profiles, tell_missing
+from winnow.run import Run
+
+
+def ranked_by(settings: Settings) -> list[str]:
+    """Return the columns that rankers learn from: those that the settings name, or else every feature of numbers."""
+    return list(settings.ranking.columns) or features.columns(settings.features)
+
+
+def with_features(run: Run, rows: DataFrame, days: Sequence[dt.date]) -> DataFrame:
+    """Return the rows with every declared feature as of their day; as they are where no feature is asked for.
+
+    ``rows``: user_id, media_id, and as_of_date, or else event_date and impression_ts, by which the day is told; ``days``:
+    the days that they are of. Raises InputNotReadyError where the tiles that features are made of are not there.
+    """
+    declared = {feature.name for feature in features.declared(run.settings.features, clock_of(run))}
+    if not declared & set(ranked_by(run.settings)):
+        return rows
+    profiles = read_profiles(run, days)
+    if schema.AS_OF_DATE not in rows.columns:
+        rows = rows.transform(features.as_of_day(clock_of(run)))
+    tell_missing(run, rows, profiles)
+    return rows.transform(features.featured(profiles, run.settings.features))

@@ -1,0 +1,93 @@
+"""Scores of the days that a ranker was not trained on: stored, measured and told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from winnow import pipeline, schema, splitting
+from winnow.contracts import named
+from winnow.evaluation import lists, scores
+from winnow.local import kept
+from winnow.publishing.scoring import scored
+from winnow.ranking import LEARNERS, Ranker
+from winnow.run import Run
+from winnow.slices import Slice
+
+#: The parts of a split that no ranker is trained on.
+HELD_OUT = (splitting.VALIDATION, splitting.TEST)
+
+
+def sliced_by(run: Run) -> tuple[str, ...]:
+    """Return the columns by whose values scores are told apart: those of evaluation, and the strata."""
+    return tuple(dict.fromkeys((*run.settings.evaluation.slices, *run.settings.sampling.strata)))
+
+
+def publish_scores(run: Run, ranker: Ranker, held_out: DataFrame) -> dict[str, float]:
+    """Replace the ranker's scores of the held-out days, tell how good they are, and return the metrics of the last part.
+
+    ``held_out``: rows of the ranker's label with the columns that it learnt from, split, and those of ``sliced_by``. Rows of
+    a stratum that was not in training have no score. The metrics are named metric_label, such as auc_watched.
+    """
+    settings, model = run.settings, run.settings.ranking.called
+    days = [day for day in run.days if settings.splitting.split().part_of(day) in HELD_OUT]
+    if not days:
+        run.warn(f"{ranker.label}: no day is held out (splitting.validation_start, test_start): nothing is measured")
+        return {}
+    own = (schema.EVENT_DATE, schema.IMPRESSION_ID, schema.SPLIT, schema.CLASS, schema.RATE, schema.SCORE)
+    names = dict.fromkeys(map(str, (*own, *sliced_by(run))))
+    with kept(scored(ranker, held_out).select(*map(named, names))) as found:
+        made: dict[str, Column] = {
+            schema.MODEL: F.lit(model),
+            schema.LABEL: F.lit(ranker.label),
+            schema.RUN_ID: F.lit(run.run_id),
+        }
+        known = found.where(F.col(schema.SCORE).isNotNull())
+        rows = known.drop(schema.CLASS).withColumns(made).select(*schema.SCORES.columns)
+        where: Slice = {schema.EVENT_DATE: days, schema.MODEL: model, schema.LABEL: ranker.label}
+        run.tables.describe(f"{ranker.label}: scores")
+        run.tables.replace(schema.SCORES, rows, where, record=run.metadata(), files=run.tables.parallelism())
+        measured = [row for part in HELD_OUT for row in _measured(run, found, part)]
+    run.say(_screen(run, ranker, measured))
+    whole = [row for row in measured if row[schema.SLICE] == lists.ALL]
+    last = whole[-1] if whole else {}
+    return {
+        f"{metric}_{ranker.label}": float(last[metric])
+        for metric in scores.METRICS_OF_SCORES
+        if last.get(metric) is not None
+    }
+
+
+def _measured(run: Run, found: DataFrame, part: str) -> list[dict[str, Any]]:
+    """Return the metrics of a part, whole first, then by slice."""
+    weighed = found.where(F.col(schema.SPLIT) == part).withColumn(schema.WEIGHT, 1.0 / F.col(schema.RATE))
+    by_score = weighed.transform(lists.sliced(sliced_by(run))).transform(scores.by_score())
+    run.tables.describe(f"metrics of {part}")
+    rows = pipeline.fetch(by_score.transform(scores.measure(run.settings.evaluation.bins)))
+    return [
+        row | {schema.SPLIT: part}
+        for row in sorted(rows, key=lambda row: (row[schema.SLICE] != lists.ALL, row[schema.SLICE]))
+    ]
+
+
+def _screen(run: Run, ranker: Ranker, measured: list[dict[str, Any]]) -> str:
+    """Return the metrics of each part, whole and by slice, and what matters most."""
+    lines = [f"{ranker.label}: {run.settings.ranking.called}, correction {ranker.correction}"]
+    width = max((len(row[schema.SLICE]) for row in measured), default=0)
+    lines += [f"  {row[schema.SPLIT]:<10}  {row[schema.SLICE]:<{width}}  {'  '.join(_cells(row))}" for row in measured]
+    important = list(ranker.importance_by_column().items())[:_MOST_TOLD]
+    told = ", ".join(f"{name} {share:.3f}" for name, share in important)
+    return "\n".join([*lines, f"  matters most ({LEARNERS[ranker.learner].importance}): {told}"])
+
+
+#: Columns that the screen names.
+_MOST_TOLD = 8
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    shown = {"auc": scores.AUC, "ne": scores.NE, "ece": scores.ECE, "predicted/observed": scores.CALIBRATION_RATIO}
+    told = [f"{name} {'-' if row[metric] is None else f'{row[metric]:.4f}'}" for name, metric in shown.items()]
+    return [*told, f"of {row[schema.ROWS]:,}"]

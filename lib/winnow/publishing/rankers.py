@@ -1,0 +1,73 @@
+"""Rankers in the store of models: one version holds one of each label, and is opened only for what it was made for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from winnow import schema
+from winnow.errors import SettingsError
+from winnow.publishing.featured import ranked_by
+from winnow.ranking import LEARNERS, Ranker
+from winnow.run import Run
+from winnow.store import Card, ModelStore, Stored, at_least
+
+#: The file that tells everything about the rankers but their models.
+_RANKERS = "rankers.json"
+
+
+def store_rankers(run: Run, rankers: Sequence[Ranker], metrics: Mapping[str, float]) -> None:
+    """Save the rankers as a version of the model, named by the run, and let it serve where the settings say so.
+
+    Raises GuardError where a label's AUC is below ``ranking.least_auc``: what served before serves on.
+    """
+    if run.is_dry:
+        return
+    settings, record = run.settings.ranking, run.record()
+    ending = LEARNERS[settings.model].ending
+    parts = {f"{ranker.label}{ending}": ranker.model.native for ranker in rankers}
+    told = json.dumps([ranker.as_record() for ranker in rankers])
+    card = Card(
+        kind=settings.model,
+        code_version=record[schema.CODE_VERSION],
+        config_hash=record[schema.CONFIG_HASH],
+        input_versions=dict(run.tables.pinned),
+        label=",".join(settings.labels),
+        features=tuple(ranked_by(run.settings)),
+        correction=settings.correction,
+        metrics=metrics,
+    )
+    store = ModelStore(run.tables.root)
+    store.save(settings.called, run.run_id, {**parts, _RANKERS: told.encode()}, card)
+    run.say(f"models/{settings.called}/{run.run_id} saved")
+    if settings.serve:
+        gates = [at_least(f"auc_{label}", settings.least_auc) for label in settings.labels]
+        store.promote(settings.called, run.run_id, gates if metrics else ())
+        run.say(f"models/{settings.called}/{run.run_id} serves")
+
+
+def serving_rankers(run: Run) -> tuple[str, list[Ranker]]:
+    """Return the version that serves, and its rankers, in the order of the settings' labels.
+
+    Raises InputNotReadyError where none serves, ModelError naming what it was made for otherwise than the settings ask:
+    learner, labels, columns or correction.
+    """
+    settings = run.settings.ranking
+    stored = ModelStore(run.tables.root).open(settings.called)
+    stored.check(
+        kind=settings.model,
+        label=",".join(settings.labels),
+        features=tuple(ranked_by(run.settings)),
+        correction=settings.correction,
+    )
+    records = json.loads(stored.read(_RANKERS))
+    return stored.manifest.version, [_revived(stored, record) for record in records]
+
+
+def _revived(stored: Stored, record: Mapping[str, object]) -> Ranker:
+    name = str(record["learner"])
+    if name not in LEARNERS:
+        raise SettingsError(f"ranking.model: expected one of {', '.join(LEARNERS)}, found {name}")
+    learner, part = LEARNERS[name], str(record[schema.LABEL])
+    native = stored.read(f"{part}{learner.ending}") if learner.ending else stored.spark_model(part)
+    return Ranker.from_record(record, learner.revive(native))
