@@ -116,7 +116,7 @@ RULES = (
     Rule(
         "reads or writes",
         any_of(
-            but(mentions("read"), "tables"),
+            but(mentions("read"), "tables", "stored"),
             mentions("readStream", "write", "writeTo", "writeStream", "saveAsTable", "insertInto"),
             but(mentions("save"), "store"),
         ),
