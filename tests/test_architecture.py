@@ -139,8 +139,8 @@ RULES = (
         "rows would leave the JVM one by one; use the functions of F",
         # A block of users at a time, as Arrow: inner products of matrices are what numpy is for.
         # Passes of an SVD over such blocks are products of matrices too.
-        # Trees of XGBoost are walked by XGBoost, a batch of vectors at a time.
-        ("retrieval/scoring.py", "retrieval/svd.py", "ranking/xgb.py"),
+        # Trees of XGBoost are walked by XGBoost, and nets by onnxruntime, a batch of vectors at a time.
+        ("retrieval/scoring.py", "retrieval/svd.py", "ranking/xgb.py", "ranking/deep.py"),
     ),
     Rule(
         "has SQL text",

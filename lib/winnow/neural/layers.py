@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import warnings
 from collections.abc import Collection, Mapping
@@ -12,6 +13,7 @@ import torch
 from torch import nn
 
 from winnow.neural.keys import NOTHING
+from winnow.neural.nets import FACTS
 
 
 class Embeddings(nn.Module):
@@ -71,10 +73,11 @@ class _Asked(nn.Module):
         return self.net(*inputs)
 
 
-def as_onnx(net: nn.Module, inputs: Mapping[str, Any], lists: Collection[str] = ()) -> bytes:
+def as_onnx(net: nn.Module, inputs: Mapping[str, Any], facts: Mapping[str, Any], lists: Collection[str] = ()) -> bytes:
     """Return the net as ONNX, for any number of rows.
 
-    ``inputs``: an example of each input by name; ``lists``: those whose rows may be of any length.
+    ``inputs``: an example of each input by name; ``lists``: those whose rows may be of any length; ``facts``: what whoever
+    asks the net has to know, as plain values: it travels in the file (``nets.facts_of``).
     """
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells of packages that no net of ours has a use for
     rows = torch.export.Dim("rows")
@@ -91,7 +94,9 @@ def as_onnx(net: nn.Module, inputs: Mapping[str, Any], lists: Collection[str] = 
             dynamo=True,
             verbose=False,
         )
-    return bytes(exported.model_proto.SerializeToString())
+    stored = exported.model_proto
+    stored.metadata_props.add(key=FACTS, value=json.dumps(facts))
+    return bytes(stored.SerializeToString())
 
 
 def _two(rows: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,8 +12,16 @@ import numpy.typing as npt
 
 from winnow.errors import SettingsError
 
+#: Under which key of ONNX's metadata the facts of a net stand.
+FACTS = "winnow"
 #: Sessions of onnxruntime that a worker keeps: the nets of the few models that it is asked for.
 _SESSIONS_KEPT = 4
+
+
+def facts_of(net: bytes) -> dict[str, Any]:
+    """Return what the net tells whoever asks it, as ``layers.as_onnx`` wrote it into the file."""
+    told: dict[str, Any] = json.loads(_session(net).get_modelmeta().custom_metadata_map[FACTS])
+    return told
 
 
 def run_onnx(net: bytes, inputs: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32]:

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from winnow import calibration, pipeline, ranking, schema, splitting
 from winnow.contracts import named
-from winnow.errors import CalibrationError, InputNotReadyError, SettingsError
+from winnow.errors import CalibrationError, ContractError, InputNotReadyError, SettingsError
 from winnow.local import kept
 from winnow.publishing.featured import ranked_by, with_features
 from winnow.publishing.held_out import HELD_OUT, publish_scores, sliced_by
@@ -38,10 +38,10 @@ def publish_ranker(run: Run) -> None:
     for label in run.settings.ranking.labels:
         view = _view(run, examples, label)
         numbers, words = ranking.kinds(view, asked)
-        with kept(view.where(F.col(schema.SPLIT) == splitting.TRAIN).select(*_needed(asked))) as rows:
+        with kept(view.where(F.col(schema.SPLIT) == splitting.TRAIN).select(*_needed(run, view, asked))) as rows:
             ranker = _fit(run, label, rows, numbers, words)
         own = (schema.IMPRESSION_ID, schema.SPLIT, *sliced_by(run))
-        held_out = view.where(F.col(schema.SPLIT).isin(*HELD_OUT)).select(*_needed((*asked, *own)))
+        held_out = view.where(F.col(schema.SPLIT).isin(*HELD_OUT)).select(*_needed(run, view, (*asked, *own)))
         with kept(held_out) as rows:
             ranker = _calibrated(run, ranker, rows)
             metrics |= publish_scores(run, ranker, rows)
@@ -97,10 +97,17 @@ def _view(run: Run, examples: DataFrame, label: str) -> DataFrame:
     return examples.transform(pipeline.training_view(label))
 
 
-def _needed(columns: Sequence[str]) -> list[str]:
-    """Return what training reads: the columns, what is learnt, and what makes the queries of a ranker of lists."""
+def _needed(run: Run, rows: DataFrame, columns: Sequence[str]) -> list[str]:
+    """Return what training reads: the columns, what is learnt, and what the learner reads beside them."""
+    settings = run.settings.ranking
+    beside = LEARNERS[settings.model].reads(settings)
+    if missing := [name for name in beside if name not in rows.columns]:
+        raise ContractError(
+            f"ranking.{settings.model}: expected columns of the examples, found no {', '.join(missing)}. "
+            f"They have: {', '.join(rows.columns)}"
+        )
     own = (schema.CLASS, schema.RATE, schema.WEIGHT, schema.USER_ID, schema.EVENT_DATE)
-    return list(dict.fromkeys(map(str, (*columns, *own))))
+    return list(dict.fromkeys(map(str, (*columns, *beside, *own))))
 
 
 def _fit(run: Run, label: str, rows: DataFrame, numbers: Sequence[str], words: Sequence[str]) -> Ranker:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from pyspark.sql import DataFrame
 
-from winnow.ranking import spark_ml, xgb
+from winnow.ranking import deep, spark_ml, xgb
 from winnow.ranking.settings import RankingSettings
 
 
@@ -41,6 +41,8 @@ class Learner:
     is_probability: bool = True
     #: Ending of the file that the model is; none = a model of Spark ML.
     ending: str = ""
+    #: Columns that are read beside the vector.
+    reads: Callable[[RankingSettings], Sequence[str]] = lambda _: ()
 
 
 #: A further learner is a line here and a name in ``settings.MODELS``.
@@ -56,4 +58,11 @@ LEARNERS: Mapping[str, Learner] = {
     ),
     "xgb": Learner(xgb.fit_classifier, xgb.revive_classifier, "gain in the trees", ending=".ubj"),
     "xgb_rank": Learner(xgb.fit_ranker, xgb.revive_ranker, "gain in the trees", is_probability=False, ending=".ubj"),
+    "deep": Learner(
+        deep.fit_deep,
+        deep.DeepModel,
+        "|weight| of the standardised column in the first layer, ids and lists left out",
+        ending=".onnx",
+        reads=deep.reads,
+    ),
 }

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from winnow import schema
 from winnow.settings import check, check_between, check_columns, check_name
 
 #: Every learner by name; ``learners.LEARNERS`` has their code.
-MODELS = ("gbt", "logistic", "forest", "fm", "xgb", "xgb_rank")
+MODELS = ("gbt", "logistic", "forest", "fm", "xgb", "xgb_rank", "deep")
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,51 @@ class XgbSettings:
 
 
 @dataclass(frozen=True)
+class DeepSettings:
+    """``[ranking.deep]``: a net of numbers, ids and lists; needs the extra ``deep``."""
+
+    #: Columns of ids (or words), each with an embedding of its own.
+    ids: tuple[str, ...] = (str(schema.USER_ID), str(schema.MEDIA_ID))
+    #: Columns of lists, such as media watched or terms searched -> the name of what they hold (media_id, if it is those).
+    lists: Mapping[str, str] = field(default_factory=dict)
+    #: Rows of the table of embeddings, into which ids and words are hashed: some of them share one.
+    places: int = 100_000
+    #: Numbers of an embedding.
+    width: int = 16
+    #: Units of each hidden layer.
+    hidden: tuple[int, ...] = (128, 64)
+    #: Passes over the rows, at most.
+    epochs: int = 30
+    #: Rows that are looked at at once.
+    batch: int = 1024
+    #: Size of a step of Adam.
+    step: float = 0.002
+    #: Last days of training that are not trained on: they tell when to stop.
+    held_out_days: int = 1
+    #: Passes without a smaller loss on those days after which it stops.
+    patience: int = 3
+    #: Tasks that train together; each takes a share of the rows and its own batches, so that another number is another fit.
+    processes: int = 1
+
+    def __post_init__(self) -> None:
+        """Check the names and the ranges."""
+        check_columns("ids", self.ids)
+        check(len(self.ids) > 0, "ids", "one column or more", self.ids)
+        check_columns("lists", self.lists)
+        check_between("places", self.places, 2, 50_000_000)
+        check_between("width", self.width, 1, 1024)
+        check(1 <= len(self.hidden) <= 10, "hidden", "one to ten layers", self.hidden)
+        for units in self.hidden:
+            check_between("hidden", units, 1, 16_384)
+        check_between("epochs", self.epochs, 1, 1000)
+        check_between("batch", self.batch, 1, 1_000_000)
+        check(0 < self.step <= 1, "step", "a number above 0, at most 1", self.step)
+        check_between("held_out_days", self.held_out_days, 0, 365)
+        check_between("patience", self.patience, 1, 1000)
+        check_between("processes", self.processes, 1, 10_000)
+
+
+@dataclass(frozen=True)
 class RankingSettings:
     """``[ranking]``: what is learnt, by which learner, and how its probabilities are told for the world."""
 
@@ -163,6 +209,7 @@ class RankingSettings:
     forest: ForestSettings = field(default_factory=ForestSettings)
     fm: FmSettings = field(default_factory=FmSettings)
     xgb: XgbSettings = field(default_factory=XgbSettings)
+    deep: DeepSettings = field(default_factory=DeepSettings)
 
     def __post_init__(self) -> None:
         """Check the names and the ranges."""
