@@ -140,7 +140,8 @@ RULES = (
         # A block of users at a time, as Arrow: inner products of matrices are what numpy is for.
         # Passes of an SVD over such blocks are products of matrices too.
         # Trees of XGBoost are walked by XGBoost, and nets by onnxruntime, a batch of vectors at a time.
-        ("retrieval/scoring.py", "retrieval/svd.py", "ranking/xgb.py", "ranking/deep.py"),
+        # Lists are chosen one after the other, a batch of users at a time.
+        ("retrieval/scoring.py", "retrieval/svd.py", "ranking/xgb.py", "ranking/deep.py", "reranking/choosing.py"),
     ),
     Rule(
         "has SQL text",

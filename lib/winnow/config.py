@@ -26,6 +26,7 @@ from winnow.labelling import Label, LabellingSettings, WatchedFraction, check_la
 from winnow.maintenance import MaintenanceSettings
 from winnow.ranking.settings import RankingSettings
 from winnow.reporting.settings import ReportingSettings
+from winnow.reranking.settings import RerankingSettings
 from winnow.retrieval.settings import RetrievalSettings
 from winnow.sampling import SamplingSettings
 from winnow.settings import build, check, check_between, check_columns, nearest
@@ -92,6 +93,7 @@ class Settings:
     features: FeatureSettings = field(default_factory=FeatureSettings)
     retrieval: RetrievalSettings = field(default_factory=RetrievalSettings)
     ranking: RankingSettings = field(default_factory=RankingSettings)
+    reranking: RerankingSettings = field(default_factory=RerankingSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     reporting: ReportingSettings = field(default_factory=ReportingSettings)
     maintenance: MaintenanceSettings = field(default_factory=MaintenanceSettings)

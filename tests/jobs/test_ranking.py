@@ -26,6 +26,10 @@ QUICK = (
     *SPLIT,
 )
 
+SHOWN = (
+    "--set", 'ranking.context={surface = "home", position = "1"}', "--set", 'ranking.context.device="tv"',
+)  # fmt: skip
+
 
 @pytest.fixture(scope="module")
 def prepared(run_job, tmp_path_factory):
@@ -65,20 +69,82 @@ def test_every_held_out_example_has_one_score_and_evaluate_measures_it(trained, 
 
 
 @needs_spark_ml
-def test_a_rerun_replaces_the_scores_and_another_label_or_name_does_not(trained, run_job, read, content):
+def test_weights_by_rate_do_what_correction_does_and_other_names_stay(trained, run_job, read):
     root, _ = trained
-    before = content(read(root, "scores").withColumn("score", F.round("score", 9)), ("run_id",))
-    assert run_job("train_ranker", root, *DAYS, *QUICK).code == 0
-    assert content(read(root, "scores").withColumn("score", F.round("score", 9)), ("run_id",)) == before
     named = ("--set", "ranking.name=plain", "--set", "ranking.correction=by_weights", "--set", "ranking.weighted=false")
     ended = run_job("train_ranker", root, *DAYS, *QUICK, *named, "--set", "ranking.calibration=none")
     assert ended.code == 0, ended.err
-    assert read(root, "scores").count() == 2 * before[0]
-    # Weights 1 / rate in training do what the correction of the scores does.
+    counts = dict(map(tuple, read(root, "scores").groupBy("model").count().collect()))
+    assert counts["plain"] == counts["logistic"]
     held_out = read(root, "examples").where("event_date = date'2026-01-09' and watched_label is not null")
     mine = held_out.join(read(root, "scores").where("model = 'plain'"), ["impression_id", "event_date"], how="inner")
     predicted, observed = mine.agg(F.avg("score"), F.avg("watched_label")).head()
     assert predicted == pytest.approx(observed, rel=0.15)
+
+
+@pytest.fixture(scope="module")
+def recommended(trained, run_job):
+    """The root with lists as of the last day, and what recommend said."""
+    root, _ = trained
+    candidates = ("--set", 'retrieval.sources=["popularity"]', "--set", "retrieval.candidates=30")
+    ended = run_job("generate_candidates", root, "--date", LAST, *candidates)
+    assert ended.code == 0, ended.err
+    ended = run_job("recommend", root, "--date", LAST, *QUICK, *SHOWN)
+    assert ended.code == 0, ended.err
+    return root, ended
+
+
+@needs_spark_ml
+def test_everybody_has_a_list_of_what_they_have_not_seen_with_reasons(recommended, read):
+    root, ended = recommended
+    lists = read(root, "recommendations")
+    by_user = lists.groupBy("user_id").agg(F.sort_array(F.collect_list("rank")).alias("ranks")).collect()
+    assert len(by_user) == read(root, "users").count()
+    assert all(row["ranks"] == list(range(1, 11)) for row in by_user)
+    assert lists.where("reason is null or score is null or score < 0").count() == 0
+    assert lists.groupBy("user_id", "media_id").count().where("count > 1").count() == 0
+    before = read(root, "examples").where(f"event_date < date'{LAST}' and watched_label = 1")
+    assert lists.join(before, ["user_id", "media_id"], how="left_semi").count() == 0
+    assert "200 lists of logistic/" in ended.err
+
+
+@needs_spark_ml
+def test_a_rerun_gives_the_same_lists_and_evaluate_measures_them(recommended, run_job, read, content):
+    root, _ = recommended
+    before = content(read(root, "recommendations").withColumn("score", F.round("score", 9)), ("run_id",))
+    assert run_job("recommend", root, "--date", LAST, *QUICK, *SHOWN).code == 0
+    assert content(read(root, "recommendations").withColumn("score", F.round("score", 9)), ("run_id",)) == before
+
+
+@needs_spark_ml
+def test_a_list_is_explained_by_what_each_column_does(recommended, run_job, read):
+    root, _ = recommended
+    user = read(root, "recommendations").head()["user_id"]
+    ended = run_job("recommend", root, "--date", LAST, "--explain", user, *QUICK, *SHOWN)
+    assert ended.code == 0, ended.err
+    assert "left at its mean in training" in ended.err
+    assert ended.err.count("watched: media_duration_s") + ended.err.count("media_duration_s") >= 10
+    ended = run_job("recommend", root, "--date", LAST, "--explain", "nobody", *QUICK, *SHOWN)
+    assert ended.code == 4
+    assert "found none" in ended.err
+
+
+@needs_spark_ml
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--set", "ranking.correction=by_weights"), 3, "expected correction 'by_weights', found 'on_scores'"),
+        (("--set", 'ranking.columns=["media_duration_s"]'), 3, "expected features ('media_duration_s',)"),
+        (("--set", "ranking.model=gbt", "--set", "ranking.name=logistic"), 3, "expected kind 'gbt', found 'logistic'"),
+        (("--set", 'ranking.labels=["liked"]'), 3, "expected label 'liked', found 'watched'"),
+        (("--set", "ranking.name=nobody"), 4, "expected one that serves"),
+        (("--date", "2026-01-07"), 4, "Run generate_candidates.py --date 2026-01-07"),
+    ],
+)
+def test_a_ranker_made_for_something_else_is_refused_by_name(recommended, run_job, arguments, code, said):
+    ended = run_job("recommend", recommended[0], "--date", LAST, *QUICK, *SHOWN, *arguments)
+    assert ended.code == code, ended.err
+    assert said in ended.err
 
 
 @needs_spark_ml

@@ -2,6 +2,7 @@
 
 from winnow.publishing.candidates import publish_candidates
 from winnow.publishing.changes import changed_days
+from winnow.publishing.contributions import explain_list
 from winnow.publishing.examples import publish_examples
 from winnow.publishing.explanation import explain_impression
 from winnow.publishing.impressions import publish_impressions
@@ -17,6 +18,7 @@ from winnow.publishing.models import roll_back, train_models
 from winnow.publishing.profiles import publish_tiles, read_profiles
 from winnow.publishing.ranking import publish_ranker
 from winnow.publishing.ratings import publish_ratings
+from winnow.publishing.recommendations import publish_recommendations
 from winnow.publishing.report import publish_report
 from winnow.publishing.verification import verify_examples
 
@@ -25,12 +27,14 @@ __all__ = [
     "compact_files",
     "erase_user",
     "explain_impression",
+    "explain_list",
     "publish_candidates",
     "publish_examples",
     "publish_impressions",
     "publish_metrics",
     "publish_ranker",
     "publish_ratings",
+    "publish_recommendations",
     "publish_report",
     "publish_tiles",
     "read_profiles",

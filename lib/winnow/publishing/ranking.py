@@ -15,7 +15,7 @@ from winnow.local import kept
 from winnow.publishing.featured import ranked_by, with_features
 from winnow.publishing.held_out import HELD_OUT, publish_scores, sliced_by
 from winnow.publishing.rankers import store_rankers
-from winnow.publishing.scoring import scored
+from winnow.publishing.scoring import OVERALL, scored
 from winnow.ranking import LEARNERS, Ranker, RankingSettings, Survey, Vector, calibrators
 from winnow.run import Run
 
@@ -156,7 +156,9 @@ def _rates(run: Run, label: str) -> tuple[tuple[str, float | None, float | None]
     days = [day for day in run.days if run.settings.splitting.split().part_of(day) == splitting.TRAIN]
     ledger = run.tables.read(schema.LEDGER).where(F.col(schema.EVENT_DATE).isin(days))
     run.tables.describe(f"{label}: rates of the sample")
-    found = pipeline.fetch(ledger.transform(lambda rows: calibration.pooled_rates(rows, label)))
+    whole = ledger.withColumn(schema.STRATUM, F.lit(OVERALL))
+    pooled = (calibration.pooled_rates(rows, label) for rows in (ledger, whole))
+    found = [row for rates in pooled for row in pipeline.fetch(rates)]
     if not found:
         raise InputNotReadyError(
             f"{label}: expected the rates of its sample in {run.tables.location(schema.LEDGER)}, found none for the training "
