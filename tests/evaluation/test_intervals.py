@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from winnow.evaluation.intervals import Asked, Paired, Resampled, ratio_of
+from winnow.evaluation.intervals import USUAL, Asked, Paired, Resampled, ratio_of
 
 MEAN = ratio_of(0, 1)
 
@@ -11,6 +11,11 @@ MEAN = ratio_of(0, 1)
 def users(values):
     """Return the sums of one user a group: the value, and one user."""
     return np.column_stack([values, np.ones(len(values))])
+
+
+def paired(one, other, asked=USUAL):
+    """Return two models on the same groups, each resampled."""
+    return Paired(Resampled(one, asked), Resampled(other, asked))
 
 
 def test_intervals_cover_the_truth_in_93_to_97_of_100_simulations():
@@ -47,7 +52,7 @@ def test_without_a_difference_each_p_value_is_as_frequent_as_any_other():
     p_values = []
     for simulation in range(400):
         one, other = random.beta(1, 4, size=(2, 150))
-        p_values.append(Paired(users(one), users(other), Asked(200, seed=simulation)).difference(MEAN).p_value)
+        p_values.append(paired(users(one), users(other), Asked(200, seed=simulation)).difference(MEAN).p_value)
     assert 0.02 <= np.mean(np.array(p_values) <= 0.05) <= 0.09
     assert 0.4 <= np.mean(p_values) <= 0.6
 
@@ -55,7 +60,7 @@ def test_without_a_difference_each_p_value_is_as_frequent_as_any_other():
 def test_a_small_difference_is_found_where_both_are_seen_by_the_same_users():
     random = np.random.default_rng(7)
     hard = random.normal(0.5, 0.3, size=500)  # users differ by far more than the models
-    found = Paired(users(hard + random.normal(0.01, 0.02, 500)), users(hard)).difference(MEAN)
+    found = paired(users(hard + random.normal(0.01, 0.02, 500)), users(hard)).difference(MEAN)
     assert found.p_value < 0.01
     assert found.interval.low < 0.01 < found.interval.high
     assert found.interval.standard_error < Resampled(users(hard)).interval(MEAN).standard_error / 5
@@ -63,7 +68,7 @@ def test_a_small_difference_is_found_where_both_are_seen_by_the_same_users():
 
 def test_a_model_compared_with_itself_is_no_better():
     values = users(np.random.default_rng(8).random(50))
-    found = Paired(values, values).difference(MEAN)
+    found = paired(values, values).difference(MEAN)
     assert (found.interval.value, found.interval.low, found.interval.high, found.p_value) == (0, 0, 0, 1)
 
 
@@ -76,4 +81,4 @@ def test_the_same_seed_gives_the_same_interval_and_one_group_gives_none():
 
 def test_different_groups_are_not_compared():
     with pytest.raises(ValueError, match="same groups"):
-        Paired(users(np.ones(3)), users(np.ones(4))).difference(MEAN)
+        paired(users(np.ones(3)), users(np.ones(4))).difference(MEAN)

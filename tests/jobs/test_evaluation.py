@@ -14,7 +14,7 @@ SMALL = (
 SPLIT = ("--set", f"splitting.test_start={TEST_DAY}")
 WORLD = ("--set", "synthetic.rows_per_day=8000", "--set", "synthetic.users=300", "--set", "synthetic.media=200")
 SLICED = (
-    "--set", 'evaluation.slices=["device"]', "--set", "evaluation.baseline=popularity",
+    "--set", 'evaluation.slices=["device", "is_new_user", "is_new_media", "activity"]', "--set", "evaluation.baseline=popularity",
     "--set", "evaluation.score_columns.true_probability=watched",
 )  # fmt: skip
 POPULARITY_ALONE = ("--set", 'retrieval.sources=["popularity"]')
@@ -40,10 +40,14 @@ def test_the_metrics_are_those_of_the_stored_lists(evaluated, read):
     for row in read(root, "candidates").where("source = 'popularity' and rank <= 10").collect():
         assert row["as_of_date"] == dt.date.fromisoformat(TEST_DAY)
         lists.setdefault(row["user_id"], {})[row["rank"]] = row["media_id"]
-    wanted = {}
+    wanted, seen = {}, {}
+    earlier = (F.col("event_date") < F.lit(TEST_DAY).cast("date")) & (F.col("watched_label") == 1)
+    for row in read(root, "examples").where(earlier).collect():
+        seen.setdefault(row["user_id"], set()).add(row["media_id"])
     held_out = (F.col("event_date") == F.lit(TEST_DAY).cast("date")) & (F.col("watched_label") == 1)
     for row in read(root, "examples").where(held_out).collect():
-        wanted.setdefault(row["user_id"], set()).add(row["media_id"])
+        if row["media_id"] not in seen.get(row["user_id"], ()):
+            wanted.setdefault(row["user_id"], set()).add(row["media_id"])
     recall = sum(len(own & set(lists.get(user, {}).values())) / len(own) for user, own in wanted.items()) / len(wanted)
     whole = read(root, "metrics").where(
         "k is not null and slice = '{}' and baseline is null and model = 'popularity' and k = 10"
@@ -52,7 +56,37 @@ def test_the_metrics_are_those_of_the_stored_lists(evaluated, read):
     assert stored["recall"]["value"] == pytest.approx(recall, abs=1e-12)
     assert stored["recall"]["units"] == len(wanted)
     assert stored["recall"]["low"] < recall < stored["recall"]["high"]
-    assert len(stored) == 8
+    assert len(stored) == 14
+
+
+def test_what_lists_leave_out_is_left_out_and_told_unless_it_is_asked_for(evaluated, read, run_job, tmp_path):
+    root, ended = evaluated
+    assert "positives were engaged with before, and are left out" in ended.err
+    same = [f"tables.{name}={root}/{name}" for name in ("examples", "candidates", "media", "users")]
+    arguments = [word for setting in (*same, "evaluation.skip_seen=false") for word in ("--set", setting)]
+    again = run_job("evaluate", tmp_path, "--date", TEST_DAY, *arguments)
+    assert again.code == 0, again.err
+    assert "left out" not in again.err
+    of = "metric = 'recall' and k = 10 and slice = '{}' and baseline is null and model = 'popularity'"
+    (less,), (all_,) = (read(place, "metrics").where(of).collect() for place in (root, tmp_path))
+    assert all_["units"] > less["units"]
+
+
+def test_what_lists_are_like_beyond_accuracy_is_stored(evaluated, read):
+    root, _ = evaluated
+    rows = (
+        read(root, "metrics").where("k = 10 and slice = '{}' and baseline is null and model = 'popularity'").collect()
+    )
+    found = {row["metric"]: row for row in rows}
+    lists = read(root, "candidates").where("source = 'popularity' and rank <= 10")
+    media = read(root, "media").where(F.col("added_date") <= F.lit(TEST_DAY).cast("date"))
+    assert found["catalogue_coverage"]["value"] == lists.select("media_id").distinct().count() / media.count()
+    assert found["novelty"]["units"] == lists.select("user_id").distinct().count()
+    assert found["popularity_percentile"]["value"] > 0.9
+    assert found["exposure_gini"]["value"] > 0.8
+    assert found["novelty"]["low"] < found["novelty"]["value"] < found["novelty"]["high"]
+    assert 0 < found["intra_list_diversity"]["value"] < 1
+    assert {row["measured"] for row in rows} == {"candidates"}
 
 
 def test_lists_know_nothing_of_the_day_they_are_of(evaluated, read):
@@ -69,9 +103,12 @@ def test_slices_share_the_users_and_the_screen_tells_the_whole(evaluated, read):
     root, ended = evaluated
     rows = read(root, "metrics").where("metric = 'recall' and k = 10 and baseline is null and model = 'popularity'")
     units = {row["slice"]: row["units"] for row in rows.collect()}
-    devices = {json.loads(name)["device"] for name in units if name != "{}"}
+    devices = {json.loads(name).get("device") for name in units} - {None}
     assert devices == {"mobile", "tv", "web", "tablet"}
     assert all(units["{}"] >= count for count in units.values())
+    assert {'{"is_new_user":false}', '{"is_new_media":true}', '{"is_new_media":false}', '{"activity":"1-4"}'} <= set(
+        units
+    )
     assert "recall@20" in ended.err
     assert "calibration_ratio" in ended.err
     assert "popularity" in ended.err

@@ -69,6 +69,7 @@ class Resampled:
         shares = np.full(groups, 1.0 / groups)
         drawn = [random.multinomial(groups, shares, size=count) @ sums for count in _batches(asked.resamples)]
         self.asked = asked
+        self.sums = sums
         self.total: Array = sums.sum(axis=0)
         self.drawn: Array = np.concatenate(drawn)
 
@@ -78,16 +79,19 @@ class Resampled:
 
 
 class Paired:
-    """Two models on the same groups of users, resampled together: what makes users easy or hard for either cancels out."""
+    """Two models on the same groups of users: what makes users easy or hard for either cancels out."""
 
-    def __init__(self, sums: Array, baseline: Array, asked: Asked = USUAL) -> None:
-        """Resample both, and let groups change sides at random; the groups are the same, in the same order."""
-        if sums.shape != baseline.shape:
-            raise ValueError(f"expected the same groups and sums of both, found {sums.shape} and {baseline.shape}")
-        self.one, self.other = Resampled(sums, asked), Resampled(baseline, asked)
-        random, difference = np.random.default_rng((asked.seed, 1)), sums - baseline
+    def __init__(self, one: Resampled, other: Resampled) -> None:
+        """Let groups change sides at random; both are resampled alike, of the same groups in the same order."""
+        if (one.sums.shape, one.asked) != (other.sums.shape, other.asked):
+            raise ValueError(
+                f"expected the same groups and sums of both, found {one.sums.shape} and {other.sums.shape}"
+            )
+        self.one, self.other, asked = one, other, one.asked
+        random, difference = np.random.default_rng((asked.seed, 1)), one.sums - other.sums
         sides = [
-            random.choice((-1.0, 1.0), size=(count, len(sums))) @ difference for count in _batches(asked.resamples)
+            random.choice((-1.0, 1.0), size=(count, len(difference))) @ difference
+            for count in _batches(asked.resamples)
         ]
         self._swapped: Array = np.concatenate(sides)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import reduce
+from operator import or_
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -72,6 +74,16 @@ def relevant(slices: Sequence[str] = ()) -> Step:
         )
 
     return step
+
+
+def is_positive(label: str) -> Column:
+    """Return whether an example is positive for the label; never null."""
+    return F.coalesce(F.col(schema.label_column(label)) == 1, F.lit(False))
+
+
+def is_engaged(labels: Iterable[str]) -> Column:
+    """Return whether an example is positive for any of the labels; never null."""
+    return reduce(or_, map(is_positive, labels), F.lit(False))
 
 
 def sliced(columns: Sequence[str]) -> Step:

@@ -139,7 +139,7 @@ def _terms(k: int, convention: Convention) -> dict[str, Column]:
         MAP: place / rank / possible,
         MAR: (F.lit(k + 1) - rank) / (wanted * float(k)),
         MRR: F.when(place == 1, 1.0 / rank).otherwise(0.0),
-        NDCG: _gain(grade) / F.log2(rank + 1) / F.col(f"ideal@{k}"),
+        NDCG: _discounted(grade, rank) / F.col(f"ideal@{k}"),
     }
 
 
@@ -147,12 +147,13 @@ def _ideal(k: int, convention: Convention) -> Column:
     """Return the discounted gain of the best list of ``k`` places."""
     if convention.ideal == "full":
         return F.lit(sum(1.0 / math.log2(place + 1) for place in range(1, k + 1)))
-    gains = F.transform(F.slice(RELEVANT, 1, k), lambda of, place: _gain(of["grade"]) / F.log2(place + 2))
+    gains = F.transform(F.slice(RELEVANT, 1, k), lambda of, earlier: _discounted(of["grade"], earlier + 1))
     return F.aggregate(gains, F.lit(0.0), lambda total, gain: total + gain)
 
 
-def _gain(grade: Column) -> Column:
-    return F.pow(F.lit(2.0), grade) - 1.0
+def _discounted(grade: Column, place: Column) -> Column:
+    """Return the gain of a grade, discounted by its place, from 1."""
+    return (F.pow(F.lit(2.0), grade) - 1.0) / F.log2(place + 1)
 
 
 def population_of(metric: str, convention: Convention = WINNOW) -> str:

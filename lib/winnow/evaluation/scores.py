@@ -11,148 +11,145 @@ and Thompson, JASA 1952). With weights w, labels y, scores p and W the sum of w:
     calibration_ratio  sum of w p / sum of w y: predicted / observed
     ece                sum over bins of |sum of w p - sum of w y| / W (Naeini et al., AAAI 2015), bins of equal weight
 
-Rows are summed by distinct score first, then ordered within cells of neighbouring scores: no task holds all of them.
+Rows are ordered within cells of neighbouring scores: no task holds all of them. What comes out are sums, of groups of users
+and of bins, in one pass; ``score_estimates`` makes the metrics and their standard errors of them.
 """
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame, Window
+from collections.abc import Sequence
+
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from winnow import schema
 from winnow.contracts import HELPER, Step
+from winnow.evaluation.lists import GROUP, grouped
 
 AUC, PR_AUC, LOG_LOSS, NE = "auc", "pr_auc", "log_loss", "ne"
 BRIER, CALIBRATION_RATIO, ECE = "brier", "calibration_ratio", "ece"
 METRICS_OF_SCORES = (AUC, PR_AUC, LOG_LOSS, NE, BRIER, CALIBRATION_RATIO, ECE)
 
-#: Helper columns: the cell of neighbouring scores; the weight of positives and of negatives at a score, and above it.
-_CELL = f"{HELPER}cell"
-_POSITIVE, _NEGATIVE = f"{HELPER}positive", f"{HELPER}negative"
-_POSITIVE_ABOVE, _NEGATIVE_ABOVE = f"{HELPER}positive_above", f"{HELPER}negative_above"
-_SCORED, _LOST, _MISSED = f"{HELPER}scored", f"{HELPER}lost", f"{HELPER}missed"
+#: Sums of weights: of positives and negatives; of w p, of the log loss, of w (p - y)^2.
+POSITIVE, NEGATIVE, SCORED, LOST, MISSED = "positive", "negative", "scored", "lost", "missed"
+#: Of each negative's weight times that of the positives above it; of each positive's times that of the negatives below.
+WON, BEATEN = "won", "beaten"
+#: Of each positive's weight times the precision at its score; and what a row adds to the precision at scores below its own.
+PRECISE, RAISED = "precise", "raised"
+SUMS = (POSITIVE, NEGATIVE, SCORED, LOST, MISSED, WON, BEATEN, PRECISE, RAISED)
+#: Rows without a score; the least and the largest score.
+UNSCORED, LEAST, MOST = "unscored", "least", "most"
+
+_CELL, _ALL = f"{HELPER}cell", "_of_all"
 #: Probabilities are this far from 0 and 1 at least, so that one wrong certainty does not make a loss infinite.
 _EDGE = 1e-15
 #: Cells in each factor e of a score, and the score below which they no longer tell scores apart.
 _CELLS_PER_E, _SMALLEST = 256, 1e-9
+#: What a positive's precision gains from a positive above it, and loses by a negative, each times its weight.
+_GAINS, _LOSES = "gains", "loses"
 
 
-def by_score() -> Step:
-    """Return the step from scored rows to one row a slice and distinct score, with what lies above it.
+def sum_scores(bins: int, groups: int, seed: int) -> Step:
+    """Return the step from scored rows to their sums: one row a slice and group of users, and one a slice and bin.
 
-    Rows in: slice, score in [0, 1], label (1 or 0) and weight (above 0; 1 / rate, or 1). Rows with a null score, label or
-    weight are left out: count them first.
+    Rows in: user_id, slice, score in [0, 1] (null: counted as UNSCORED, and in nothing else), label (1 or 0) and weight (above
+    0; 1 / rate, or 1). Rows out: slice, GROUP (null in the bins), bin (from 1, by rising score; null in the groups), rows,
+    UNSCORED, LEAST, MOST and SUMS. Bins hold as much weight each as whole scores allow: equal scores are in one bin, so
+    there may be fewer bins than asked for.
     """
 
     def step(rows: DataFrame) -> DataFrame:
-        score, weight, label = F.col(schema.SCORE), F.col(schema.WEIGHT), F.col(schema.CLASS)
-        certain = F.greatest(F.lit(_EDGE), F.least(F.lit(1.0 - _EDGE), score))
-        loss = -F.when(label == 1, F.log(certain)).otherwise(F.log1p(-certain))
-        known = rows.where(score.isNotNull() & label.isNotNull() & weight.isNotNull())
-        scores = known.groupBy(schema.SLICE, schema.SCORE).agg(
-            F.sum(F.when(label == 1, weight).otherwise(0.0)).alias(_POSITIVE),
-            F.sum(F.when(label == 0, weight).otherwise(0.0)).alias(_NEGATIVE),
-            F.sum(weight * score).alias(_SCORED),
-            F.sum(weight * loss).alias(_LOST),
-            F.sum(weight * (score - label) * (score - label)).alias(_MISSED),
-            F.count(F.lit(1)).alias(schema.ROWS),
-        )
-        return scores.withColumn(_CELL, _cell(score)).transform(_with_above)
-
-    return step
-
-
-def _cell(score: Column) -> Column:
-    """Return a number that grows with the score, slowly: what lies in one cell is within 0.4 % of each other."""
-    return F.floor(F.log1p(score / _SMALLEST) * _CELLS_PER_E)
-
-
-def _with_above(scores: DataFrame) -> DataFrame:
-    """Add the weight of positives and of negatives with larger scores: of the cells above, and within the cell."""
-    cells = scores.groupBy(schema.SLICE, _CELL).agg(
-        F.sum(_POSITIVE).alias(_POSITIVE_ABOVE), F.sum(_NEGATIVE).alias(_NEGATIVE_ABOVE)
-    )
-    falling = Window.partitionBy(schema.SLICE).orderBy(F.col(_CELL).desc())
-    earlier = falling.rowsBetween(Window.unboundedPreceding, -1)
-    above = cells.select(
-        schema.SLICE,
-        _CELL,
-        *(F.coalesce(F.sum(name).over(earlier), F.lit(0.0)).alias(name) for name in (_POSITIVE_ABOVE, _NEGATIVE_ABOVE)),
-    )
-    within = Window.partitionBy(schema.SLICE, _CELL).orderBy(F.col(schema.SCORE).desc())
-    larger = within.rowsBetween(Window.unboundedPreceding, -1)
-    return scores.join(above, on=[schema.SLICE, _CELL], how="inner").withColumns(
-        {
-            total: F.col(total) + F.coalesce(F.sum(own).over(larger), F.lit(0.0))
-            for own, total in ((_POSITIVE, _POSITIVE_ABOVE), (_NEGATIVE, _NEGATIVE_ABOVE))
+        by_score = rows.transform(_by_score(groups, seed)).transform(_with_above((POSITIVE, NEGATIVE)))
+        positive, negative = F.col(POSITIVE), F.col(NEGATIVE)
+        reached, reached_negative = F.col(f"{POSITIVE}_reached"), F.col(f"{NEGATIVE}_reached")
+        tied, tied_negative = F.col(f"{POSITIVE}_tied"), F.col(f"{NEGATIVE}_tied")
+        all_reached = reached + reached_negative
+        has_positive = positive > 0  # so that something was reached
+        precise = by_score.withColumns(
+            {
+                _GAINS: F.when(has_positive, positive * reached_negative / all_reached / all_reached).otherwise(0.0),
+                _LOSES: F.when(has_positive, positive * reached / all_reached / all_reached).otherwise(0.0),
+            }
+        ).transform(_with_above((_GAINS, _LOSES)))
+        below = {
+            name: F.col(name + _ALL) - F.col(f"{name}_reached") + F.col(f"{name}_tied") for name in (_GAINS, _LOSES)
         }
-    )
-
-
-def reliability(bins: int) -> Step:
-    """Return the step from what ``by_score`` makes to the reliability curve: one row a slice and bin.
-
-    Rows out: slice, bin (from 1, by rising score), rows, rows_weight, mean_score, positive_share. Bins hold as much weight
-    each as whole scores allow: equal scores are in one bin, so there may be fewer bins than asked for.
-    """
-
-    def step(scores: DataFrame) -> DataFrame:
-        weight = F.col(_POSITIVE) + F.col(_NEGATIVE)
-        totals = scores.groupBy(schema.SLICE).agg(F.sum(weight).alias(schema.WEIGHT))
-        above = F.col(_POSITIVE_ABOVE) + F.col(_NEGATIVE_ABOVE) + weight / 2
-        share_below = 1.0 - above / F.col(schema.WEIGHT)
-        place = F.greatest(F.lit(1), F.least(F.lit(bins), F.floor(share_below * bins) + 1)).cast("int")
-        return (
-            scores.join(totals, on=schema.SLICE, how="inner")
-            .withColumn(schema.BIN, place)
-            .groupBy(schema.SLICE, schema.BIN)
-            .agg(
-                F.sum(schema.ROWS).alias(schema.ROWS),
-                F.sum(weight).alias(schema.ROWS_WEIGHT),
-                (F.sum(_SCORED) / F.sum(weight)).alias(schema.MEAN_SCORE),
-                (F.sum(_POSITIVE) / F.sum(weight)).alias(schema.POSITIVE_SHARE),
-            )
+        weight_of_all = F.col(POSITIVE + _ALL) + F.col(NEGATIVE + _ALL)
+        share_above = (all_reached - (tied + tied_negative) / 2) / F.nullif(weight_of_all, F.lit(0.0))
+        place = F.greatest(F.lit(1), F.least(F.lit(bins), F.floor((1.0 - share_above) * bins) + 1)).cast("int")
+        negative_below = F.col(NEGATIVE + _ALL) - reached_negative + tied_negative / 2
+        summed = precise.withColumns(
+            {
+                schema.BIN: F.when(F.col(schema.SCORE).isNotNull(), place),
+                WON: negative * (reached - tied / 2),
+                BEATEN: positive * negative_below,
+                PRECISE: F.when(has_positive, positive * reached / all_reached).otherwise(0.0),
+                RAISED: positive * below[_GAINS] - negative * below[_LOSES],
+            }
         )
-
-    return step
-
-
-def measure(bins: int) -> Step:
-    """Return the step from what ``by_score`` makes to one row a slice: rows, and a column for each METRICS_OF_SCORES.
-
-    Without a positive or without a negative there is no order to judge: auc, pr_auc, ne and calibration_ratio are null
-    as far as they are not defined.
-    """
-
-    def step(scores: DataFrame) -> DataFrame:
-        positive, negative = F.col(_POSITIVE), F.col(_NEGATIVE)
-        reached = F.col(_POSITIVE_ABOVE) + positive
-        precision = reached / (reached + F.col(_NEGATIVE_ABOVE) + negative)
-        sums = scores.groupBy(schema.SLICE).agg(
+        return summed.groupingSets(
+            [[schema.SLICE, GROUP], [schema.SLICE, schema.BIN]], schema.SLICE, GROUP, schema.BIN
+        ).agg(
             F.sum(schema.ROWS).alias(schema.ROWS),
-            F.sum(positive).alias(_POSITIVE),
-            F.sum(negative).alias(_NEGATIVE),
-            F.sum(negative * (F.col(_POSITIVE_ABOVE) + positive / 2)).alias("won"),
-            F.sum(positive * precision).alias("precise"),
-            *(F.sum(name).alias(name) for name in (_SCORED, _LOST, _MISSED)),
+            F.sum(UNSCORED).alias(UNSCORED),
+            F.min(schema.SCORE).alias(LEAST),
+            F.max(schema.SCORE).alias(MOST),
+            *(F.sum(name).alias(name) for name in SUMS),
         )
-        curve = scores.transform(reliability(bins))
-        gap = F.abs(F.col(schema.MEAN_SCORE) - F.col(schema.POSITIVE_SHARE)) * F.col(schema.ROWS_WEIGHT)
-        gaps = curve.groupBy(schema.SLICE).agg(F.sum(gap).alias("gap"))
-        total = positive + negative
-        share = positive / total
-        entropy = -(share * F.log(share) + (1 - share) * F.log1p(-share))
-        has_both = (positive > 0) & (negative > 0)
-        metrics = {
-            AUC: F.when(has_both, F.col("won") / (positive * negative)),
-            PR_AUC: F.when(positive > 0, F.col("precise") / positive),
-            LOG_LOSS: F.col(_LOST) / total,
-            NE: F.when(has_both, F.col(_LOST) / total / entropy),
-            BRIER: F.col(_MISSED) / total,
-            CALIBRATION_RATIO: F.when(positive > 0, F.col(_SCORED) / positive),
-            ECE: F.col("gap") / total,
-        }
-        measured = sums.join(gaps, on=schema.SLICE, how="inner")
-        return measured.select(schema.SLICE, schema.ROWS, *(value.alias(name) for name, value in metrics.items()))
+
+    return step
+
+
+def _by_score(groups: int, seed: int) -> Step:
+    """Return the step to one row a slice, distinct score and group: its weights and losses, in a cell of like scores."""
+
+    def step(rows: DataFrame) -> DataFrame:
+        score, label = F.col(schema.SCORE), F.col(schema.CLASS)
+        weight = F.when(score.isNotNull(), F.col(schema.WEIGHT)).otherwise(F.lit(0.0))
+        likely = F.coalesce(score, F.lit(0.0))
+        certain = F.greatest(F.lit(_EDGE), F.least(F.lit(1.0 - _EDGE), likely))
+        loss = -F.when(label == 1, F.log(certain)).otherwise(F.log1p(-certain))
+        cell = F.floor(F.log1p(certain / _SMALLEST) * _CELLS_PER_E)  # within 0.4 % of each other
+        return (
+            rows.select("*", grouped(groups, seed).alias(GROUP))
+            .groupBy(schema.SLICE, schema.SCORE, GROUP)
+            .agg(
+                F.count(score).alias(schema.ROWS),
+                F.sum(F.when(score.isNull(), 1).otherwise(0)).alias(UNSCORED),
+                F.sum(F.when(label == 1, weight).otherwise(0.0)).alias(POSITIVE),
+                F.sum(F.when(label == 0, weight).otherwise(0.0)).alias(NEGATIVE),
+                F.sum(weight * likely).alias(SCORED),
+                F.sum(weight * loss).alias(LOST),
+                F.sum(weight * (likely - label) * (likely - label)).alias(MISSED),
+            )
+            .withColumn(_CELL, F.when(score.isNull(), F.lit(-1)).otherwise(cell))
+        )
+
+    return step
+
+
+def _with_above(names: Sequence[str]) -> Step:
+    """Return the step that adds, for each of ``names``, its sum over scores as large or larger, as large, and all.
+
+    The columns are NAME_reached, NAME_tied and NAME_of_all. Sums of the cells above come from few rows, one a cell.
+    """
+
+    def step(scores: DataFrame) -> DataFrame:
+        cells = scores.groupBy(schema.SLICE, _CELL).agg(*(F.sum(name).alias(name) for name in names))
+        whole = Window.partitionBy(schema.SLICE)
+        higher = whole.orderBy(F.col(_CELL).desc()).rowsBetween(Window.unboundedPreceding, -1)
+        above = cells.select(
+            schema.SLICE,
+            _CELL,
+            *(F.coalesce(F.sum(name).over(higher), F.lit(0.0)).alias(f"{name}_above") for name in names),
+            *(F.sum(name).over(whole).alias(name + _ALL) for name in names),
+        )
+        cell = Window.partitionBy(schema.SLICE, _CELL)
+        falling = cell.orderBy(F.col(schema.SCORE).desc()).rangeBetween(Window.unboundedPreceding, Window.currentRow)
+        tied = Window.partitionBy(schema.SLICE, _CELL, schema.SCORE)
+        joined = scores.join(above, on=[schema.SLICE, _CELL], how="inner")
+        reached = {f"{name}_reached": F.col(f"{name}_above") + F.sum(name).over(falling) for name in names}
+        ties = {f"{name}_tied": F.sum(name).over(tied) for name in names}
+        return joined.withColumns(reached | ties).drop(*(f"{name}_above" for name in names))
 
     return step

@@ -16,8 +16,17 @@ class EvaluationSettings:
     at: tuple[int, ...] = (5, 10, 20)
     #: Label -> grade of a media that is positive for it; of several, the highest counts. NDCG gains 2 ** grade - 1.
     relevance: Mapping[str, int] = field(default_factory=lambda: {"watched": 1})
-    #: Columns of the examples (device, country, ...) by whose values metrics are told apart.
+    #: Columns of the examples (device, country, ...) by whose values metrics are told apart; also is_new_user, is_new_media
+    #: and activity, which are worked out.
     slices: tuple[str, ...] = ()
+    #: Leave out what the user had engaged with before the period; not set = where lists never hold it (retrieval.skip_seen).
+    skip_seen: bool | None = None
+    #: Days that a user is new (slice is_new_user), since they joined, or else since they were first seen.
+    new_user_days: int = 30
+    #: Days that a media is new (slice is_new_media), since it was added, or else since it was first seen.
+    new_media_days: int = 14
+    #: Positives of a user before the period from which on the next band of activity begins (slice activity).
+    activity_bands: tuple[int, ...] = (1, 5, 20)
     #: What the other models are compared with; not set = nothing.
     baseline: str | None = None
     #: Column of the examples that is a score itself -> the label that it is a score of.
@@ -43,6 +52,15 @@ class EvaluationSettings:
             check_between(f"relevance.{label}", grade, 1, 30)
         check_columns("slices", self.slices)
         check_columns("score_columns", self.score_columns)
+        check_between("new_user_days", self.new_user_days, 1, 3650)
+        check_between("new_media_days", self.new_media_days, 1, 3650)
+        bands = self.activity_bands
+        check(
+            len(bands) > 0 and bands[0] >= 1 and list(bands) == sorted(set(bands)),
+            "activity_bands",
+            "rising whole numbers from 1 on",
+            bands,
+        )
         check_between("bins", self.bins, 2, 1_000)
         check_between("confidence", self.confidence, 0.5, 0.9999)
         check_between("resamples", self.resamples, 100, 100_000)

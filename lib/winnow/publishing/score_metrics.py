@@ -2,51 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from winnow import pipeline, schema
 from winnow.errors import ContractError
-from winnow.evaluation import lists, scores
+from winnow.evaluation import lists, score_estimates, scores
+from winnow.evaluation.linear import Estimate, paired
+from winnow.evaluation.settings import EvaluationSettings
+from winnow.publishing.measured import Model, Record, Sums, told, told_difference
 from winnow.run import Run
 
-_Record = dict[str, Any]
-_LEAST, _MOST = "least", "most"
+
+class _Ranker(NamedTuple):
+    """What scored the impressions of a label, and what became of them."""
+
+    model: Model
+    label: str
+    sums: Sums
+    curves: Mapping[str, list[Record]]
 
 
-def measure_scores(run: Run, held_out: DataFrame) -> tuple[list[_Record], list[_Record]]:
+def measure_scores(run: Run, held_out: DataFrame) -> tuple[list[Record], list[Record]]:
     """Return the records of METRICS and of RELIABILITY for each model that scored the held-out examples.
 
     Models are those of the table scores, and the columns of ``evaluation.score_columns``. Every row counts 1 / rate, so that
-    the metrics are estimates for the whole log.
+    the metrics are estimates for the whole log, and their standard errors those of estimates from the sample. Each is
+    compared with the baseline where that scored the same label.
 
     Raises ContractError for a score outside [0, 1] or a column that is not there.
     """
     settings = run.settings.evaluation
-    metrics: list[_Record] = []
-    curves: list[_Record] = []
-    for model, label, rows in _scored(run, held_out):
-        run.tables.describe(f"scores of {model}")
-        _check(run, model, rows)
-        weighed = rows.withColumn(schema.WEIGHT, 1.0 / F.col(schema.RATE)).transform(lists.sliced(settings.slices))
-        by_score = weighed.transform(scores.by_score())
-        known = {schema.MODEL: model}
-        for row in pipeline.fetch(by_score.transform(scores.measure(settings.bins))):
-            common = known | {schema.SLICE: row[schema.SLICE], schema.UNITS: row[schema.ROWS]}
-            metrics += [
-                common | {schema.METRIC: metric, schema.VALUE: row[metric]} for metric in scores.METRICS_OF_SCORES
-            ]
-        curves += [
-            known | {schema.LABEL: label} | row
-            for row in pipeline.fetch(by_score.transform(scores.reliability(settings.bins)))
-        ]
+    rankers = [_summed(run, model, label, rows) for model, label, rows in _scored(run, held_out)]
+    metrics: list[Record] = []
+    curves: list[Record] = []
+    for ranker in rankers:
+        others = (other for other in rankers if other.label == ranker.label and other.model != ranker.model)
+        baseline = next((other for other in others if other.model.name == settings.baseline), None)
+        metrics += _measured(ranker, baseline, settings)
+        common = {**ranker.model.record, schema.LABEL: ranker.label}
+        curves += [common | {schema.SLICE: where} | row for where, curve in ranker.curves.items() for row in curve]
     return metrics, curves
 
 
-def _scored(run: Run, held_out: DataFrame) -> Iterator[tuple[str, str, DataFrame]]:
+def _scored(run: Run, held_out: DataFrame) -> Iterator[tuple[Model, str, DataFrame]]:
     """Yield each model, the label that it scores, and the label's held-out rows with their scores."""
     for column, label in run.settings.evaluation.score_columns.items():
         rows = held_out.transform(pipeline.training_view(label))
@@ -55,34 +57,68 @@ def _scored(run: Run, held_out: DataFrame) -> Iterator[tuple[str, str, DataFrame
                 f"evaluation.score_columns: expected a column of the examples, found no {column}. "
                 f"They have: {', '.join(rows.columns)}"
             )
-        yield column, label, rows.withColumn(schema.SCORE, F.col(column).cast("double"))
+        yield Model(schema.EXAMPLES, column), label, rows.withColumn(schema.SCORE, F.col(column).cast("double"))
     if not run.tables.exists(schema.SCORES):
         return
     first, last = run.days[0], run.days[-1]
     stored = run.tables.read(schema.SCORES).where(F.col(schema.EVENT_DATE).between(F.lit(first), F.lit(last)))
     models = pipeline.fetch(stored.select(schema.MODEL, schema.LABEL).distinct())
-    for model, label in sorted((row[schema.MODEL], row[schema.LABEL]) for row in models):
-        mine = stored.where((F.col(schema.MODEL) == model) & (F.col(schema.LABEL) == label))
+    for name, label in sorted((row[schema.MODEL], row[schema.LABEL]) for row in models):
+        mine = stored.where((F.col(schema.MODEL) == name) & (F.col(schema.LABEL) == label))
         rows = held_out.transform(pipeline.training_view(label))
-        yield model, label, rows.join(mine.select(schema.IMPRESSION_ID, schema.SCORE), schema.IMPRESSION_ID, how="left")
+        scored = rows.join(mine.select(schema.IMPRESSION_ID, schema.SCORE), schema.IMPRESSION_ID, how="left")
+        yield Model(schema.SCORES, name), label, scored
 
 
-def _check(run: Run, model: str, rows: DataFrame) -> None:
+def _summed(run: Run, model: Model, label: str, rows: DataFrame) -> _Ranker:
+    """Return the sums of the ranker's rows; tell of rows without a score, and refuse what is no probability."""
+    settings = run.settings.evaluation
+    run.tables.describe(f"scores of {model.name}")
+    weighed = rows.withColumn(schema.WEIGHT, 1.0 / F.col(schema.RATE)).transform(lists.sliced(settings.slices))
+    summed = pipeline.fetch(weighed.transform(scores.sum_scores(settings.bins, settings.groups, settings.seed)))
+    groups = [row for row in summed if row[lists.GROUP] is not None]
+    _check(run, model.name, [row for row in groups if row[schema.SLICE] == lists.ALL])
+    bins: dict[str, list[Record]] = {}
+    for row in summed:
+        if row[schema.BIN] is not None:
+            bins.setdefault(row[schema.SLICE], []).append(row)
+    curves = {where: score_estimates.curve_of(own) for where, own in sorted(bins.items())}
+    return _Ranker(model, label, Sums(groups, [schema.ROWS, *scores.SUMS]), curves)
+
+
+def _measured(ranker: _Ranker, baseline: _Ranker | None, settings: EvaluationSettings) -> Iterator[Record]:
+    """Yield a record for each slice and metric of the ranker, and one for each difference from the baseline."""
+    for where in ranker.sums.slices:
+        groups = ranker.sums.groups(where) | (baseline.sums.groups(where) if baseline else set())
+        rows, mine = _estimates(ranker, where, sorted(groups))
+        theirs = _estimates(baseline, where, sorted(groups))[1] if baseline else {}
+        common = {**ranker.model.record, schema.SLICE: where, schema.UNITS: rows}
+        for metric, estimate in mine.items():
+            record = common | {schema.METRIC: metric}
+            yield record | told(estimate.interval(settings.confidence))
+            if metric in theirs and baseline is not None:
+                found = paired(estimate, theirs[metric], settings.confidence)
+                yield record | told_difference(found, baseline.model.name)
+        gap = score_estimates.ece(ranker.curves.get(where, ()))
+        yield common | {schema.METRIC: scores.ECE, schema.VALUE: None if gap != gap else gap}
+
+
+def _estimates(ranker: _Ranker, where: str, groups: Sequence[int]) -> tuple[int, dict[str, Estimate]]:
+    """Return the number of the slice's rows, and its metrics."""
+    sums = dict(zip(ranker.sums.names, ranker.sums.of(where, groups).T, strict=True))
+    return int(sums[schema.ROWS].sum()), score_estimates.estimates(sums)
+
+
+def _check(run: Run, model: str, groups: Sequence[Mapping[str, Any]]) -> None:
     """Tell of rows without a score, and refuse what is no probability."""
-    score = F.col(schema.SCORE)
-    (found,) = pipeline.fetch(
-        rows.agg(
-            F.count(F.lit(1)).alias(schema.ROWS),
-            F.count(score).alias(schema.UNITS),
-            F.min(score).alias(_LEAST),
-            F.max(score).alias(_MOST),
-        )
-    )
-    if found[schema.UNITS] and not 0.0 <= found[_LEAST] <= found[_MOST] <= 1.0:  # NaN is the largest double
+    found, missing = (sum(row[name] for row in groups) for name in (schema.ROWS, scores.UNSCORED))
+    least = min((row[scores.LEAST] for row in groups if row[scores.LEAST] is not None), default=0.0)
+    most = max((row[scores.MOST] for row in groups if row[scores.MOST] is not None), default=0.0)
+    odd = next((row[scores.MOST] for row in groups if row[scores.MOST] != row[scores.MOST]), most)  # NaN is no maximum
+    if not 0.0 <= least <= odd <= 1.0:
         raise ContractError(
-            f"{model}: expected probabilities in [0, 1], found scores from {found[_LEAST]:g} to {found[_MOST]:g}. "
+            f"{model}: expected probabilities in [0, 1], found scores from {least:g} to {odd:g}. "
             "Correct the margins into probabilities first (winnow.calibration)."
         )
-    if found[schema.UNITS] < found[schema.ROWS]:
-        missing = found[schema.ROWS] - found[schema.UNITS]
-        run.warn(f"{model}: {missing:,} of {found[schema.ROWS]:,} rows have no score, and are left out of its metrics")
+    if missing:
+        run.warn(f"{model}: {missing:,} of {found + missing:,} rows have no score, and are left out of its metrics")

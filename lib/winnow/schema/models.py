@@ -7,6 +7,9 @@ from winnow.schema.logs import EVENT_DATE, IMPRESSION_ID, MEDIA_ID, USER_ID
 from winnow.schema.records import ERROR, FINISHED_TS, INPUT_VERSIONS, LABEL, RUN_ID, SOURCE, STARTED_TS, STATUS
 
 AS_OF_DATE = Column("as_of_date", "date", "the day before which everything was known, and from which on nothing was")
+MEASURED = Column(
+    "measured", "string", "the table that was measured: candidates, recommendations, scores, examples, impressions"
+)
 MODEL = Column("model", "string", "what was evaluated: a source of candidates, a ranker, lists of recommendations")
 RANK = Column("rank", "int", "place in the user's list, from 1")
 SCORE = Column("score", "double", "what the list is sorted by; larger is better, comparable within one model only")
@@ -95,6 +98,7 @@ METRICS = Table(
     "how good each model was, with its confidence interval, whole and by slices",
     (
         END_DATE,
+        MEASURED,
         MODEL,
         PROTOCOL,
         START_DATE,
@@ -110,7 +114,7 @@ METRICS = Table(
         UNITS,
         RUN_ID,
     ),
-    key=(END_DATE, MODEL, PROTOCOL, START_DATE, METRIC, K, SLICE, BASELINE),
+    key=(END_DATE, MEASURED, MODEL, PROTOCOL, START_DATE, METRIC, K, SLICE, BASELINE),
     partition=(END_DATE, PROTOCOL),
     filtered_by=(END_DATE, PROTOCOL, MODEL),
 )
@@ -124,8 +128,22 @@ POSITIVE_SHARE = Column("positive_share", "double", "share of positives that the
 RELIABILITY = Table(
     "reliability",
     "what was predicted beside what happened, in bins of equally many rows: the reliability curve",
-    (END_DATE, MODEL, PROTOCOL, START_DATE, LABEL, SLICE, BIN, ROWS, ROWS_WEIGHT, MEAN_SCORE, POSITIVE_SHARE, RUN_ID),
-    key=(END_DATE, MODEL, PROTOCOL, START_DATE, LABEL, SLICE, BIN),
+    (
+        END_DATE,
+        MEASURED,
+        MODEL,
+        PROTOCOL,
+        START_DATE,
+        LABEL,
+        SLICE,
+        BIN,
+        ROWS,
+        ROWS_WEIGHT,
+        MEAN_SCORE,
+        POSITIVE_SHARE,
+        RUN_ID,
+    ),
+    key=(END_DATE, MEASURED, MODEL, PROTOCOL, START_DATE, LABEL, SLICE, BIN),
     partition=(END_DATE, PROTOCOL),
     filtered_by=(END_DATE, PROTOCOL, MODEL),
 )
