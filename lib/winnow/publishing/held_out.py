@@ -10,8 +10,9 @@ from pyspark.sql import functions as F
 
 from winnow import pipeline, schema, splitting
 from winnow.contracts import named
-from winnow.evaluation import lists, scores
+from winnow.evaluation import cohorts, lists, scores
 from winnow.local import kept
+from winnow.publishing.score_metrics import values_of
 from winnow.publishing.scoring import scored
 from winnow.ranking import LEARNERS, Ranker
 from winnow.run import Run
@@ -22,8 +23,9 @@ HELD_OUT = (splitting.VALIDATION, splitting.TEST)
 
 
 def sliced_by(run: Run) -> tuple[str, ...]:
-    """Return the columns by whose values scores are told apart: those of evaluation, and the strata."""
-    return tuple(dict.fromkeys((*run.settings.evaluation.slices, *run.settings.sampling.strata)))
+    """Return the columns by whose values scores are told apart: those of evaluation that the rows have, and the strata."""
+    slices = (name for name in run.settings.evaluation.slices if name not in cohorts.COHORTS)
+    return tuple(dict.fromkeys((*slices, *run.settings.sampling.strata)))
 
 
 def publish_scores(run: Run, ranker: Ranker, held_out: DataFrame) -> dict[str, float]:
@@ -37,7 +39,15 @@ def publish_scores(run: Run, ranker: Ranker, held_out: DataFrame) -> dict[str, f
     if not days:
         run.warn(f"{ranker.label}: no day is held out (splitting.validation_start, test_start): nothing is measured")
         return {}
-    own = (schema.EVENT_DATE, schema.IMPRESSION_ID, schema.SPLIT, schema.CLASS, schema.RATE, schema.SCORE)
+    own = (
+        schema.EVENT_DATE,
+        schema.IMPRESSION_ID,
+        schema.USER_ID,
+        schema.SPLIT,
+        schema.CLASS,
+        schema.RATE,
+        schema.SCORE,
+    )
     names = dict.fromkeys(map(str, (*own, *sliced_by(run))))
     with kept(scored(ranker, held_out).select(*map(named, names))) as found:
         made: dict[str, Column] = {
@@ -64,13 +74,12 @@ def publish_scores(run: Run, ranker: Ranker, held_out: DataFrame) -> dict[str, f
 def _measured(run: Run, found: DataFrame, part: str) -> list[dict[str, Any]]:
     """Return the metrics of a part, whole first, then by slice."""
     weighed = found.where(F.col(schema.SPLIT) == part).withColumn(schema.WEIGHT, 1.0 / F.col(schema.RATE))
-    by_score = weighed.transform(lists.sliced(sliced_by(run))).transform(scores.by_score())
     run.tables.describe(f"metrics of {part}")
-    rows = pipeline.fetch(by_score.transform(scores.measure(run.settings.evaluation.bins)))
-    return [
-        row | {schema.SPLIT: part}
-        for row in sorted(rows, key=lambda row: (row[schema.SLICE] != lists.ALL, row[schema.SLICE]))
-    ]
+    asked = run.settings.evaluation
+    summed = weighed.transform(lists.sliced(sliced_by(run))).transform(
+        scores.sum_scores(asked.bins, asked.groups, asked.seed)
+    )
+    return [row | {schema.SPLIT: part} for row in values_of(pipeline.fetch(summed))]
 
 
 def _screen(run: Run, ranker: Ranker, measured: list[dict[str, Any]]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -76,22 +77,40 @@ def _summed(run: Run, model: Model, label: str, rows: DataFrame) -> _Ranker:
     run.tables.describe(f"scores of {model.name}")
     weighed = rows.withColumn(schema.WEIGHT, 1.0 / F.col(schema.RATE)).transform(lists.sliced(settings.slices))
     summed = pipeline.fetch(weighed.transform(scores.sum_scores(settings.bins, settings.groups, settings.seed)))
-    groups = [row for row in summed if row[lists.GROUP] is not None]
-    _check(run, model.name, [row for row in groups if row[schema.SLICE] == lists.ALL])
+    _check(run, model.name, [row for row in summed if row[schema.SLICE] == lists.ALL and row[lists.GROUP] is not None])
+    return _Ranker(model, label, *_parted(summed))
+
+
+def _parted(summed: Sequence[Record]) -> tuple[Sums, dict[str, list[Record]]]:
+    """Return what ``scores.sum_scores`` made: the sums of groups, and the curve of each slice."""
     bins: dict[str, list[Record]] = {}
     for row in summed:
         if row[schema.BIN] is not None:
             bins.setdefault(row[schema.SLICE], []).append(row)
+    groups = [row for row in summed if row[lists.GROUP] is not None]
     curves = {where: score_estimates.curve_of(own) for where, own in sorted(bins.items())}
-    return _Ranker(model, label, Sums(groups, [schema.ROWS, *scores.SUMS]), curves)
+    return Sums(groups, [schema.ROWS, *scores.SUMS]), curves
+
+
+def values_of(summed: Sequence[Record]) -> list[Record]:
+    """Return slice, rows and each metric (None where it is not defined) of what ``scores.sum_scores`` made, whole first."""
+    sums, curves = _parted(summed)
+    found = []
+    for where in sorted(sums.slices, key=lambda name: (name != lists.ALL, name)):
+        rows, mine = _estimates(sums, where, sorted(sums.groups(where)))
+        values = {name: estimate.value for name, estimate in mine.items()}
+        values[scores.ECE] = score_estimates.ece(curves.get(where, ()))
+        known = {name: None if math.isnan(value) else value for name, value in values.items()}
+        found.append({schema.SLICE: where, schema.ROWS: rows, **known})
+    return found
 
 
 def _measured(ranker: _Ranker, baseline: _Ranker | None, settings: EvaluationSettings) -> Iterator[Record]:
     """Yield a record for each slice and metric of the ranker, and one for each difference from the baseline."""
     for where in ranker.sums.slices:
         groups = ranker.sums.groups(where) | (baseline.sums.groups(where) if baseline else set())
-        rows, mine = _estimates(ranker, where, sorted(groups))
-        theirs = _estimates(baseline, where, sorted(groups))[1] if baseline else {}
+        rows, mine = _estimates(ranker.sums, where, sorted(groups))
+        theirs = _estimates(baseline.sums, where, sorted(groups))[1] if baseline else {}
         common = {**ranker.model.record, schema.SLICE: where, schema.UNITS: rows}
         for metric, estimate in mine.items():
             record = common | {schema.METRIC: metric}
@@ -100,12 +119,12 @@ def _measured(ranker: _Ranker, baseline: _Ranker | None, settings: EvaluationSet
                 found = paired(estimate, theirs[metric], settings.confidence)
                 yield record | told_difference(found, baseline.model.name)
         gap = score_estimates.ece(ranker.curves.get(where, ()))
-        yield common | {schema.METRIC: scores.ECE, schema.VALUE: None if gap != gap else gap}
+        yield common | {schema.METRIC: scores.ECE, schema.VALUE: None if math.isnan(gap) else gap}
 
 
-def _estimates(ranker: _Ranker, where: str, groups: Sequence[int]) -> tuple[int, dict[str, Estimate]]:
+def _estimates(of: Sums, where: str, groups: Sequence[int]) -> tuple[int, dict[str, Estimate]]:
     """Return the number of the slice's rows, and its metrics."""
-    sums = dict(zip(ranker.sums.names, ranker.sums.of(where, groups).T, strict=True))
+    sums = dict(zip(of.names, of.of(where, groups).T, strict=True))
     return int(sums[schema.ROWS].sum()), score_estimates.estimates(sums)
 
 
@@ -114,7 +133,7 @@ def _check(run: Run, model: str, groups: Sequence[Mapping[str, Any]]) -> None:
     found, missing = (sum(row[name] for row in groups) for name in (schema.ROWS, scores.UNSCORED))
     least = min((row[scores.LEAST] for row in groups if row[scores.LEAST] is not None), default=0.0)
     most = max((row[scores.MOST] for row in groups if row[scores.MOST] is not None), default=0.0)
-    odd = next((row[scores.MOST] for row in groups if row[scores.MOST] != row[scores.MOST]), most)  # NaN is no maximum
+    odd = next((row[scores.MOST] for row in groups if math.isnan(row[scores.MOST] or 0.0)), most)  # NaN is no maximum
     if not 0.0 <= least <= odd <= 1.0:
         raise ContractError(
             f"{model}: expected probabilities in [0, 1], found scores from {least:g} to {odd:g}. "
