@@ -141,7 +141,10 @@ RULES = (
         # Passes of an SVD over such blocks are products of matrices too.
         # Trees of XGBoost are walked by XGBoost, and nets by onnxruntime, a batch of vectors at a time.
         # Lists are chosen one after the other, a batch of users at a time.
-        ("retrieval/scoring.py", "retrieval/svd.py", "ranking/xgb.py", "ranking/deep.py", "reranking/choosing.py"),
+        (
+            *("retrieval/scoring.py", "retrieval/svd.py", "retrieval/two_tower.py"),
+            *("ranking/xgb.py", "ranking/deep.py", "reranking/choosing.py"),
+        ),
     ),
     Rule(
         "has SQL text",

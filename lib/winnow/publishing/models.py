@@ -95,10 +95,10 @@ def _serving(run: Run, as_of: dt.date, source: str) -> Fitted | None:
             f"{as_of}: expected a model of {source} that knows nothing from this day on, found {version} serving. Use --fit, "
             "or train and roll back."
         )
-    opened = store.open(source, version)
-    opened.check(kind=source, label=run.settings.retrieval.label)
-    names = sorted({file.partition("/")[0] for file in opened.manifest.files})
-    parts = {name: opened.rows(run.tables.spark, name) for name in names}
+    stored = store.open(source, version)
+    stored.check(kind=source, label=run.settings.retrieval.label)
+    names = sorted({file.partition("/")[0] for file in stored.manifest.files})
+    parts = {name: stored.read(name) if "." in name else stored.rows(run.tables.spark, name) for name in names}
     run.say(f"{as_of}: {source} is that of {version}")
     return Fitted(retrieval.LEARNERS[source].load(parts, run.settings.retrieval), version)
 

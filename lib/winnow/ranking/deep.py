@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -90,7 +90,7 @@ def fit_deep(rows: DataFrame, settings: RankingSettings) -> DeepModel:
     )
     ordered = made.withColumn(ORDER, F.xxhash64(*made.columns))
     task = F.pmod(F.col(ORDER), F.lit(own.processes)).cast("int")
-    net = train(learn, ordered, task, own.processes, asdict(own), settings.seed)
+    net = train(learn, ordered, task, own.processes, own, settings.seed)
     if net is None:
         raise DataError(
             f"ranking.deep: expected rows for each of {own.processes} processes, found none for one. Train on more days, or "

@@ -9,7 +9,7 @@ Sargin, RecSys 2016, "Deep Neural Networks for YouTube Recommendations", section
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from winnow.neural.keys import keys_in, places
 from winnow.neural.layers import Embeddings, Optimisers, as_onnx, perceptron
 from winnow.neural.training import batches, most, rows_of_task, together, total
 from winnow.ranking.deep import DAY, IDS, NUMBERS, ORDER, POSITIVE, WEIGHT, numbers_in
+from winnow.ranking.settings import DeepSettings
 
 _MOST_DEVIATIONS = 10.0
 #: A column that varies less than this is constant.
@@ -32,11 +33,11 @@ _LEAST_DEVIATION = 1e-9
 class DeepNet(nn.Module):
     """From numbers, places of ids and places of lists to the log odds of a positive."""
 
-    def __init__(self, numbers: int, ids: int, lists: int, own: Mapping[str, Any]) -> None:
+    def __init__(self, numbers: int, ids: int, lists: int, own: DeepSettings) -> None:
         """Make the net for so many of each, with random weights."""
         super().__init__()
-        self.embeddings = Embeddings(own["places"], own["width"])
-        self.layers = perceptron([numbers + (ids + lists) * own["width"], *own["hidden"], 1])
+        self.embeddings = Embeddings(own.places, own.width)
+        self.layers = perceptron([numbers + (ids + lists) * own.width, *own.hidden, 1])
         self.register_buffer("mean", torch.zeros(numbers))
         self.register_buffer("deviation", torch.ones(numbers))
 
@@ -92,38 +93,38 @@ def read_rows(table: pa.Table, lists: Iterable[str], count: int) -> tuple[Rows, 
     return Rows(inputs, positive, weight), torch.tensor(ordered.column(DAY).to_numpy())
 
 
-def learn(own: Mapping[str, Any], seed: int) -> bytes:
+def learn(own: DeepSettings, seed: int) -> bytes:
     """Train on the rows of this process and return the net as ONNX.
 
     The last ``held_out_days`` are not trained on: when their loss has not fallen for ``patience`` passes, the weights of the
-    pass of least loss stay. With no earlier day left, all passes are taken. ``own``: ``DeepSettings`` as plain values.
+    pass of least loss stay. With no earlier day left, all passes are taken.
     """
-    rows, day = read_rows(rows_of_task(seed), own["lists"], own["places"])
-    first_held_out = most(int(day.max())) - own["held_out_days"] + 1
+    rows, day = read_rows(rows_of_task(seed), own.lists, own.places)
+    first_held_out = most(int(day.max())) - own.held_out_days + 1
     is_train = day < first_held_out
     if not total([float(is_train.sum())])[0]:
         is_train = torch.ones_like(is_train)
     train, held_out = rows.part(is_train), rows.part(~is_train)
-    net = DeepNet(train.inputs[0].shape[1], train.inputs[1].shape[1], len(own["lists"]), own)
+    net = DeepNet(train.inputs[0].shape[1], train.inputs[1].shape[1], len(own.lists), own)
     _standardise(net, train.inputs[0])
-    learning, optimisers = together(net), Optimisers(net, own["step"])
+    learning, optimisers = together(net), Optimisers(net, own.step)
     weight, count = total([float(train.weight.sum()), len(train)])
     draw = np.random.default_rng(seed)
     best, least, since = copy.deepcopy(net.state_dict()), float("inf"), 0
-    for _ in range(own["epochs"]):
-        for batch in batches(len(train), own["batch"], draw):
+    for _ in range(own.epochs):
+        for batch in batches(len(train), own.batch, draw):
             some = train.part(torch.tensor(batch))
             optimisers.step(some.loss(learning) * count / weight / len(some))
-        loss = _mean_loss(net, held_out, own["batch"])
+        loss = _mean_loss(net, held_out, own.batch)
         if loss is None or loss < least:
             best, least, since = copy.deepcopy(net.state_dict()), loss or least, 0
-        elif (since := since + 1) >= own["patience"]:
+        elif (since := since + 1) >= own.patience:
             break
     net.load_state_dict(best)
-    inputs = dict(zip((NUMBERS, IDS, *own["lists"]), rows.inputs, strict=True))
+    inputs = dict(zip((NUMBERS, IDS, *own.lists), rows.inputs, strict=True))
     first = net.layers[0].weight.detach().abs().sum(dim=0)[: len(net.mean)]
-    facts = {name: own[name] for name in ("ids", "lists", "places")} | {"first_layer": first.tolist()}
-    return as_onnx(Probability(net), inputs, facts, own["lists"])
+    facts = {"ids": own.ids, "lists": own.lists, "places": own.places, "first_layer": first.tolist()}
+    return as_onnx(Probability(net), inputs, facts, own.lists)
 
 
 def _mean_loss(net: Any, rows: Rows, size: int) -> float | None:

@@ -16,6 +16,7 @@ from winnow.retrieval.settings import (
     SvdSettings,
 )
 from winnow.retrieval.sources import LEARNERS, Learner, Model, fit_and_recommend, lists_of
+from winnow.retrieval.tower_settings import TwoTowerSettings
 
 __all__ = [
     "LEARNERS",
@@ -34,6 +35,7 @@ __all__ = [
     "RetrievalSettings",
     "ScoringSettings",
     "SvdSettings",
+    "TwoTowerSettings",
     "fit_and_recommend",
     "interactions",
     "lists_of",

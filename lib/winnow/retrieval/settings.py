@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from winnow import schema
+from winnow.retrieval.tower_settings import TwoTowerSettings
 from winnow.settings import check, check_between, check_columns, check_name
 
 #: Every source of candidates by name; ``sources.LEARNERS`` has their code.
-SOURCES = ("popularity", "als", "item_item", "content", "svd", "als_explicit")
-#: Those of them that Spark ML fits.
-OF_SPARK_ML = ("als", "als_explicit")
+SOURCES = ("popularity", "als", "item_item", "content", "svd", "als_explicit", "two_tower")
+#: Those of them that Spark ML fits, or torch by Spark ML's distributor.
+OF_SPARK_ML = ("als", "als_explicit", "two_tower")
 
 
 @dataclass(frozen=True)
@@ -247,6 +248,7 @@ class RetrievalSettings:
     svd: SvdSettings = field(default_factory=SvdSettings)
     item_item: ItemItemSettings = field(default_factory=ItemItemSettings)
     content: ContentSettings = field(default_factory=ContentSettings)
+    two_tower: TwoTowerSettings = field(default_factory=TwoTowerSettings)
     ratings: RatingsSettings = field(default_factory=RatingsSettings)
     scoring: ScoringSettings = field(default_factory=ScoringSettings)
     merging: MergingSettings = field(default_factory=MergingSettings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping
 from functools import reduce
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -20,6 +20,7 @@ from winnow.retrieval.item_item import ItemItemModel, fit_item_item
 from winnow.retrieval.popularity import PopularityModel, fit_popularity
 from winnow.retrieval.settings import RetrievalSettings
 from winnow.retrieval.svd import fit_svd
+from winnow.retrieval.two_tower import TwoTowerModel, fit_two_tower
 
 
 class Model(Protocol):
@@ -28,15 +29,15 @@ class Model(Protocol):
     def recommend(self, asked: Asked) -> DataFrame:
         """Return user_id, media_id, rank, score, reason: ``asked.n`` rows a user at most, without what was seen."""
 
-    def parts(self) -> Mapping[str, DataFrame]:
-        """Return the tables that the model is, by name: from them it is loaded again."""
+    def parts(self) -> Mapping[str, DataFrame | bytes]:
+        """Return the tables and files (those have an ending) that the model is, by name: it is loaded from them again."""
 
 
 class Learner(NamedTuple):
     """How a source learns, and how what it has learnt is made of its stored parts again."""
 
     fit: Callable[[Interactions, RetrievalSettings], Model]
-    load: Callable[[Mapping[str, DataFrame], RetrievalSettings], Model]
+    load: Callable[[Mapping[str, Any], RetrievalSettings], Model]
 
 
 #: A further source is a line here and a name in ``settings.SOURCES``.
@@ -47,6 +48,7 @@ LEARNERS: Mapping[str, Learner] = {
     "content": Learner(fit_content, ContentModel.load),
     "svd": Learner(fit_svd, FactorModel.load),
     "als_explicit": Learner(fit_explicit, FactorModel.load),
+    "two_tower": Learner(fit_two_tower, TwoTowerModel.load),
 }
 
 
