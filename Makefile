@@ -52,7 +52,7 @@ test-deep: setup ## install torch (once, some 3 GB) and run the tests of the neu
 	    echo "Installing the extra deep into .venv (once, some 3 GB) ..."; \
 	    $(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check -e '.[deep]'; \
 	}
-	@$(VENV_PYTHON) -m pytest tests/deep $(ARGS)
+	@$(VENV_PYTHON) -m pytest tests/deep tests/jobs/test_deep.py $(ARGS)
 
 check: setup ## lint, formatting, types and borders, in seconds
 	@.venv/bin/ruff check

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -44,8 +45,10 @@ def train(learn: Callable[..., Any], rows: DataFrame, task: Column, processes: i
     distributor = TorchDistributor(num_processes=processes, local_mode=False, use_gpu=False)
     dealt = rows.repartitionById(processes, task)
     try:
-        # The distributor's one way to rows that are in no file; pyspark's own ml.connect trains by it.
-        return distributor._train_on_dataframe(learn, dealt, *arguments)
+        # What processes say goes to the distributor's stdout, where a job's record stands alone.
+        with contextlib.redirect_stdout(sys.stderr):
+            # The distributor's one way to rows that are in no file; pyspark's own ml.connect trains by it.
+            return distributor._train_on_dataframe(learn, dealt, *arguments)
     except Exception as fault:  # of a class of its own, of Py4J's or of Connect's, as the session is
         if _NO_ROW.search(str(fault)):
             return None
