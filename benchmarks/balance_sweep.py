@@ -1,0 +1,75 @@
+"""What the balance b asks for: expected engagement and watch time of what a ranker chooses, b from 0 to 1.
+
+    python benchmarks/balance_sweep.py --root data/demo --train-end 2026-01-09 --test 2026-01-10 --balance 0.5
+
+On a synthetic log whose examples are prepared (with weighting.balance = --balance, above 0): for each b the weights of the
+training days are made anew, w+ = (1 - b) + b g / mean g, a GBT is fitted, and of what each user was shown on the test day the
+best third by score is chosen. Written to results/balance.csv: b, mean true_probability of the chosen (engagement), and their
+mean true_probability * duration (seconds watched to the end). Points of the trade that A/B tests choose among.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import sys
+from pathlib import Path
+
+from pyspark.sql import Window
+from pyspark.sql import functions as F
+
+from winnow import pipeline, schema
+from winnow.engines import EngineSettings, start_session
+from winnow.ranking import LEARNERS, RankingSettings, Vector
+from winnow.ranking.settings import GbtSettings
+
+LABEL = "watched"
+RESULTS = Path(__file__).with_name("results") / "balance.csv"
+BALANCES = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+def main() -> None:
+    """Fit a ranker for each b, and write what each chooses."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--root", required=True)
+    parser.add_argument("--train-end", required=True, help="last training day")
+    parser.add_argument("--test", required=True, help="the day that is chosen from")
+    parser.add_argument(
+        "--balance", type=float, default=0.5, help="weighting.balance that the examples were prepared with"
+    )
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    asked = parser.parse_args()
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    spark = start_session("winnow balance sweep", EngineSettings())
+    examples = spark.read.format("delta").load(f"{asked.root}/examples").transform(pipeline.training_view(LABEL))
+    levels = {"surface": ("home", "search", "feed", "detail"), "device": ("mobile", "tv", "web", "tablet")}
+    levels = {name: own for name, own in levels.items() if name in examples.columns}
+    vector = Vector((str(schema.MEDIA_DURATION_S), str(schema.POSITION)), levels)
+    rows = examples.transform(vector.assemble())
+    train = rows.where(F.col(schema.EVENT_DATE) <= F.lit(asked.train_end).cast("date")).persist()
+    test = rows.where(F.col(schema.EVENT_DATE) == F.lit(asked.test).cast("date")).persist()
+    share = (F.col(schema.WEIGHT) - (1 - asked.balance)) / asked.balance  # g / mean g of a positive
+    settings = RankingSettings(gbt=GbtSettings(trees=20))
+    mine = Window.partitionBy(schema.USER_ID)
+    place = F.percent_rank().over(mine.orderBy(F.col(schema.SCORE).desc(), schema.IMPRESSION_ID))
+    found = []
+    for balance in BALANCES:
+        weight = F.when(F.col(schema.CLASS) == 1, (1 - balance) + balance * share).otherwise(1.0)
+        model = LEARNERS["gbt"].fit(train.withColumn(schema.WEIGHT, F.greatest(weight, F.lit(1e-6))), settings)
+        chosen = model.transform(test).withColumn("place", place).where(F.col("place") <= 1 / 3)
+        truth = F.col(schema.TRUE_PROBABILITY)
+        row = chosen.agg(
+            F.avg(truth).alias("engagement"), F.avg(truth * F.col(schema.MEDIA_DURATION_S)).alias("watch_s")
+        ).head()
+        assert row is not None
+        found.append({"balance": balance, **row.asDict()})
+        print(found[-1], flush=True)
+    with asked.out.open("w", newline="", encoding="utf-8") as out:
+        writer = csv.DictWriter(out, list(found[0]))
+        writer.writeheader()
+        writer.writerows(found)
+
+
+if __name__ == "__main__":
+    main()
