@@ -18,6 +18,7 @@ from winnow import schema
 from winnow.contracts import ContractSettings
 from winnow.engines.settings import EngineSettings
 from winnow.errors import SettingsError
+from winnow.evaluation.online_settings import OnlineSettings
 from winnow.evaluation.settings import EvaluationSettings
 from winnow.features.settings import FeatureSettings
 from winnow.guards import GuardSettings
@@ -95,6 +96,7 @@ class Settings:
     ranking: RankingSettings = field(default_factory=RankingSettings)
     reranking: RerankingSettings = field(default_factory=RerankingSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    online: OnlineSettings = field(default_factory=OnlineSettings)
     reporting: ReportingSettings = field(default_factory=ReportingSettings)
     maintenance: MaintenanceSettings = field(default_factory=MaintenanceSettings)
     engine: EngineSettings = field(default_factory=EngineSettings)

@@ -15,6 +15,7 @@ from winnow.publishing.maintenance import (
 )
 from winnow.publishing.metrics import publish_metrics
 from winnow.publishing.models import roll_back, train_models
+from winnow.publishing.online_metrics import publish_online_metrics
 from winnow.publishing.profiles import publish_tiles, read_profiles
 from winnow.publishing.ranking import publish_ranker
 from winnow.publishing.ratings import publish_ratings
@@ -32,6 +33,7 @@ __all__ = [
     "publish_examples",
     "publish_impressions",
     "publish_metrics",
+    "publish_online_metrics",
     "publish_ranker",
     "publish_ratings",
     "publish_recommendations",
