@@ -28,7 +28,7 @@ def test_the_base_conf_names_every_setting():
     for line in BASE.splitlines():
         if heading := re.match(r"\[([\w.]+)\]", line):
             section = heading[1].split(".")[0]
-        elif key := re.match(r"(?:# )?(\w+) = ", line):
+        elif key := re.match(r'(?:# )?"?([\w.]+)"? = ', line):
             text[section].add(key[1])
     plain = {name: values for name, values in record.items() if name not in ("columns", "labels", "tables")}
     for name, values in plain.items():

@@ -33,6 +33,7 @@ from winnow.sampling import SamplingSettings
 from winnow.settings import build, check, check_between, check_columns, nearest
 from winnow.splitting import SplittingSettings
 from winnow.synthetic import SyntheticSettings
+from winnow.tuning.settings import TuningSettings
 from winnow.weighting import WeightingSettings
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,127}(\.[A-Za-z_][A-Za-z0-9_-]{0,127}){0,2}")
@@ -97,6 +98,7 @@ class Settings:
     reranking: RerankingSettings = field(default_factory=RerankingSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     online: OnlineSettings = field(default_factory=OnlineSettings)
+    tuning: TuningSettings = field(default_factory=TuningSettings)
     reporting: ReportingSettings = field(default_factory=ReportingSettings)
     maintenance: MaintenanceSettings = field(default_factory=MaintenanceSettings)
     engine: EngineSettings = field(default_factory=EngineSettings)
@@ -127,6 +129,23 @@ class Settings:
         for source in record["importing"]["columns"].values():
             source["from"] = source.pop("columns")
         return record
+
+    def changed(self, values: Mapping[str, Any]) -> Settings:
+        """Return the settings with some of them changed: values by their dotted keys, in the form of conf.
+
+        Raises SettingsError for a key that there is not, or a value that it cannot have.
+        """
+        record = self.as_record()
+        for key, value in values.items():
+            *sections, name = key.split(".")
+            place: Any = record
+            for section in sections:
+                place = place.setdefault(section, {}) if isinstance(place, dict) else None
+            if not isinstance(place, dict):
+                raise SettingsError(f"{key}: no such setting. conf/base.toml lists all of them")
+            place[name] = value
+        made: Settings = build(Settings, record, "")
+        return made
 
     def hash(self) -> str:
         """Return the SHA-256 of the settings: equal settings, equal hash."""

@@ -17,6 +17,7 @@ from typing import Any
 import winnow
 from winnow import schema
 from winnow.config import Settings
+from winnow.errors import SettingsError
 from winnow.funnel import Funnel
 from winnow.guards import Finding, stop_if_blocked
 from winnow.settings import check
@@ -73,6 +74,24 @@ class Run:
             if finding.severity == "warn":
                 self.warn(f"{finding.message} ({finding.rule})")
         stop_if_blocked(findings)
+
+    def write_file(self, name: str, text: str) -> Path:
+        """Write a file of the run, at --out or else under its name in the root, whole or not at all; return where.
+
+        Raises SettingsError where the root is no folder of this machine and --out is not given.
+        """
+        named = self.arguments.out
+        if named is None and ":/" in self.tables.root:
+            raise SettingsError(
+                f"--out: expected a file, since {self.tables.root} is no folder of this machine, found None"
+            )
+        target = Path(named or f"{self.tables.root}/{name}")
+        if not self.is_dry:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = target.with_name(f".{target.name}.{self.run_id}")
+            unfinished.write_text(text, encoding="utf-8")
+            unfinished.replace(target)  # whoever reads it meanwhile sees the former file or this one
+        return target
 
     def tell(self, funnel: Funnel) -> None:
         """Keep the funnel of a day, in place of one that knew less."""

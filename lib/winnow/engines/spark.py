@@ -163,6 +163,17 @@ class SparkEngine:
         condition = _CONDITIONS[comparison].format(_name(column), _literal(value))
         self._spark.sql(f"DELETE FROM {_quoted(place)} WHERE {condition}").collect()  # noqa: S608 - see _literal
 
+    def kept(self) -> frozenset[int]:
+        """Return what is kept in the executors' memory now, by number; over Connect the session does not tell."""
+        return frozenset() if is_remote() else frozenset(self._spark.sparkContext._jsc.getPersistentRDDs())
+
+    def release(self, kept: frozenset[int]) -> None:
+        """Give up what is kept in the executors' memory, but for what ``kept`` told. Spark ML keeps factors and says so to nobody."""
+        if not is_remote():
+            for number, rows in self._spark.sparkContext._jsc.getPersistentRDDs().items():
+                if number not in kept:
+                    rows.unpersist()
+
     def parallelism(self) -> int:
         """Return the number of tasks that can run at once."""
         try:

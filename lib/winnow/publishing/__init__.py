@@ -21,6 +21,7 @@ from winnow.publishing.ranking import publish_ranker
 from winnow.publishing.ratings import publish_ratings
 from winnow.publishing.recommendations import publish_recommendations
 from winnow.publishing.report import publish_report
+from winnow.publishing.tuning import publish_trials
 from winnow.publishing.verification import verify_examples
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "publish_recommendations",
     "publish_report",
     "publish_tiles",
+    "publish_trials",
     "read_profiles",
     "remove_history",
     "remove_old_days",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Collection, Sequence
-from pathlib import Path
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -33,28 +32,14 @@ def publish_report(run: Run) -> None:
 
     Raises InputNotReadyError where none of the tables is there, SettingsError for a root that is no folder of this machine.
     """
-    target = _target(run)
     contents = _gather(run)
     if contents.runs is None and contents.ledger is None and contents.metrics is None and contents.trials is None:
         raise InputNotReadyError(
             f"report: expected tables in {run.tables.root}, found none. Run prepare_examples.py first, or give --root."
         )
     page = reporting.page(contents, run.settings.reporting)
-    if run.is_dry:
-        run.say(f"would write {target}: {len(page):,} characters")
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f".{target.name}.{run.run_id}")
-    unfinished.write_text(page, encoding="utf-8")
-    unfinished.replace(target)  # whoever reads it meanwhile sees the former page or this one
-    run.say(f"report: {target} ({len(page) / 1e6:.1f} MB)")
-
-
-def _target(run: Run) -> Path:
-    named = run.arguments.out
-    if named is None and ":/" in run.tables.root:
-        raise SettingsError(f"--out: expected a file, since {run.tables.root} is no folder of this machine, found None")
-    return Path(named or f"{run.tables.root}/{FILE}")
+    place = run.write_file(FILE, page)
+    run.say(f"report: {'would write ' if run.is_dry else ''}{place} ({len(page) / 1e6:.1f} MB)")
 
 
 def _gather(run: Run) -> reporting.Contents:

@@ -1,0 +1,104 @@
+"""What the trials of a study share: each fold's training rows and what users went on to engage with, kept in memory."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import reduce
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from winnow import pipeline, schema, splitting
+from winnow.config import Settings
+from winnow.errors import ContractError, InputNotReadyError
+from winnow.evaluation import lists, ranking
+from winnow.run import Run
+from winnow.splitting import Split
+from winnow.tuning import Tried
+
+#: Sections of conf that make other examples: their trials label and draw the training days anew.
+_OF_EXAMPLES = frozenset({"contracts", "labelling", "labels", "sampling", "weighting"})
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One fold: trained on the rows before ``as_of``, judged by what is ``wanted`` in the days that follow."""
+
+    split: Split
+    #: The training rows of the stored examples, all labels.
+    train: DataFrame
+    #: What ``lists.relevant`` makes of the days that follow.
+    wanted: DataFrame
+
+    @property
+    def as_of(self) -> dt.date:
+        """The day before which everything is known."""
+        return self.split.train.end
+
+    def hits(self, found: DataFrame, k: int) -> DataFrame:
+        """Return the sums of all metrics of lists, in one row."""
+        joined = self.wanted.join(found.transform(lists.lists(k)), on=schema.USER_ID, how="left")
+        return ranking.sum_hits(joined, [k], groups=1, seed=0)
+
+
+class Folds:
+    """The folds of a study."""
+
+    def __init__(self, run: Run, splits: Sequence[Split], stack: ExitStack) -> None:
+        """Keep each fold's rows in memory until the stack is left; raises InputNotReadyError for a fold without positives."""
+        self._run = run
+        self._examples = run.tables.read(schema.EXAMPLES)
+        if any(key.partition(".")[0] in _OF_EXAMPLES for key in run.settings.tuning.space):
+            run.tables.pin(schema.IMPRESSIONS)  # every trial labels and draws the same version
+        self.all = [self._fold(split, stack) for split in splits]
+
+    def training_rows(self, fold: Fold, tried: Tried, settings: Settings) -> DataFrame:
+        """Return the training rows as the tried settings make them, in the plain view of the label that is learnt from."""
+        view = pipeline.training_view(settings.retrieval.label)
+        if not any(key.partition(".")[0] in _OF_EXAMPLES for key in tried):
+            return fold.train.transform(view)
+        first = max(fold.split.train.start, self._run.days[0])
+        days = [first + dt.timedelta(days=place) for place in range((fold.as_of - first).days)]
+        log = self._run.tables.read(schema.IMPRESSIONS)
+        made = [pipeline.prepare(log, day, settings).examples for day in days]
+        return self._part(reduce(DataFrame.unionByName, made), fold.split, splitting.TRAIN).transform(view)
+
+    def _fold(self, split: Split, stack: ExitStack) -> Fold:
+        narrow = self._examples.select(*self._columns())
+        train = stack.enter_context(pipeline.kept(self._part(narrow, split, splitting.TRAIN)))
+        graded = self._part(self._examples, split, splitting.VALIDATION).transform(self._graded)
+        wanted = stack.enter_context(pipeline.kept(graded.transform(lists.relevant())))
+        self._run.tables.describe(f"fold of {split.train.end}: what is wanted")
+        (found,) = pipeline.fetch(wanted.agg(F.count(F.lit(1)).alias(schema.UNITS)))
+        (rows,) = pipeline.fetch(train.agg(F.count(F.lit(1)).alias(schema.ROWS)))
+        if not found[schema.UNITS] or not rows[schema.ROWS]:
+            assert split.validation is not None
+            raise InputNotReadyError(
+                f"fold of {split.train.end}: expected examples from {split.train.start} to before {split.train.end} and "
+                f"positives from {split.validation.start} to before {split.validation.end}, found {rows[schema.ROWS]} rows "
+                f"and {found[schema.UNITS]} users. Run prepare_examples on those days, or give other --start and --end."
+            )
+        return Fold(split, train, wanted)
+
+    def _graded(self, held_out: DataFrame) -> DataFrame:
+        """Keep what is relevant, with its grade: positives of the labels of ``evaluation.relevance``."""
+        relevance = self._run.settings.evaluation.relevance
+        missing = [name for label in relevance if (name := schema.label_column(label)) not in held_out.columns]
+        if missing:
+            raise ContractError(f"evaluation.relevance: expected labels of the examples, found no {', '.join(missing)}")
+        grades = [F.when(F.col(schema.label_column(label)) == 1, grade) for label, grade in relevance.items()]
+        grade = grades[0] if len(grades) == 1 else F.greatest(*grades)
+        return held_out.withColumn(lists.GRADE, grade.cast("int")).where(F.col(lists.GRADE).isNotNull())
+
+    def _part(self, rows: DataFrame, split: Split, part: str) -> DataFrame:
+        parted = rows.transform(splitting.assign(split, self._run.settings.splitting.utc_offset_h))
+        return parted.where(F.col(schema.SPLIT) == part).drop(schema.SPLIT)
+
+    def _columns(self) -> list[str]:
+        """Return the columns that models learn from; the others would only fill the memory."""
+        own = [str(column) for column in schema.IMPRESSIONS.columns]
+        of_labels = [name for name in self._examples.columns if name.endswith(("_label", "_rate", "_weight"))]
+        return [name for name in self._examples.columns if name in own or name in of_labels]

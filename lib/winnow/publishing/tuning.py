@@ -1,0 +1,202 @@
+"""A search for settings: trials judged on time-ordered folds of the examples, kept one by one, the best of them as a conf."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from winnow import retrieval, schema, splitting, tuning
+from winnow.errors import DataError, LeakError, SettingsError
+from winnow.evaluation import ranking
+from winnow.pipeline import fetch
+from winnow.publishing.trial_folds import Fold, Folds
+from winnow.run import Run
+from winnow.tuning import Trial, Tried
+
+FILE = "best.toml"
+#: Sections of conf that no outcome of a trial depends on.
+_ASIDE = ("engine", "guards", "importing", "reporting", "synthetic", "tables", "tuning", "writing")
+
+
+def publish_trials(run: Run) -> None:
+    """Search ``tuning.space`` on folds of the run's days, append each finished trial, and write the best as a conf file.
+
+    Trials of the same study, data and settings that were finished before are not made again: a study that was stopped goes
+    on. Raises SettingsError for a space that the settings do not allow, LeakError for days of the test, InputNotReadyError
+    without examples on the days of a fold, DataError where no trial came to an end.
+    """
+    settings = run.settings.tuning
+    _check(run)
+    days = splitting.Period(run.days[0], run.days[-1] + dt.timedelta(days=1))
+    splits = splitting.folds(
+        days,
+        train_days=settings.train_days,
+        validation_days=settings.validation_days,
+        gap_days=settings.gap_days,
+        step_days=settings.step_days,
+        kind=settings.folds,
+    )
+    if run.is_dry:
+        run.say(_planned(run, splits))
+        return
+    kept_before = run.tables.kept()
+    with ExitStack() as stack:
+        folds = Folds(run, splits, stack)
+        known = _known(run)
+        progress = tuning.Progress(settings.trials - len(known), sys.stderr)
+        kept = run.tables.kept()
+
+        def judge(tried: Tried, place: int) -> float:
+            return _judged(run, folds, folds.all[place], tried)
+
+        def tell(trial: Trial, seconds: float, before: Sequence[Trial]) -> None:
+            _append(run, trial, seconds)
+            reached = tuning.best([*before, trial])
+            progress.tell(reached.value if reached else None)
+            run.say(_told(trial, reached))
+
+        trials = tuning.search(
+            settings, judge, len(splits), _about(run, splits), known, tell, lambda: run.tables.release(kept)
+        )
+        progress.end()
+    run.tables.release(kept_before)
+    _write_best(run, trials)
+
+
+def _check(run: Run) -> None:
+    """Raise for what cannot be searched, before the first trial."""
+    settings, split = run.settings.tuning, run.settings.splitting
+    if settings.model not in retrieval.LEARNERS:
+        known = ", ".join(retrieval.LEARNERS)
+        raise SettingsError(f"tuning.model: expected a source of candidates ({known}), found {settings.model!r}")
+    if settings.metric not in ranking.METRICS_OF_LISTS:
+        known = ", ".join(ranking.METRICS_OF_LISTS)
+        raise SettingsError(
+            f"tuning.objective: expected a metric of lists ({known}) at N, found {settings.objective!r}"
+        )
+    if settings.model != "popularity" and not run.tables.has_spark_ml:
+        raise SettingsError(
+            f"tuning.model: expected one that the engine can fit (popularity), found {settings.model}, which is Spark ML's. "
+            "Use --engine spark."
+        )
+    for point in tuning.grid(settings.space) if len(settings.space) == 1 else _ends(settings):
+        run.settings.changed(tuning.as_plain(point))
+    if split.test_start is not None and run.days[-1] >= split.test_start:
+        raise LeakError(
+            f"tuning: expected days before the test, which begins on {split.test_start}, found {run.days[-1]}: settings that "
+            "were chosen by the test know of it. Give an earlier --end."
+        )
+
+
+def _ends(settings: tuning.TuningSettings) -> list[Tried]:
+    """Return points that have every end of every dimension, and every choice."""
+    alone = [list(tuning.grid({key: dimension})) for key, dimension in settings.space.items()]
+    longest = max(map(len, alone))
+    return [
+        {key: value for points in alone for key, value in points[min(place, len(points) - 1)].items()}
+        for place in range(longest)
+    ]
+
+
+def _judged(run: Run, folds: Folds, fold: Fold, tried: Tried) -> float:
+    """Return the objective of one model, fitted to a fold's training rows, on the days that follow them."""
+    settings = run.settings.tuning
+    changed = run.settings.changed(tuning.as_plain(tried))
+    known = retrieval.interactions(folds.training_rows(fold, tried, changed), fold.as_of, changed.retrieval)
+    found = retrieval.recommend(settings.model, known, changed.retrieval, fold.wanted, settings.k)
+    run.tables.describe(f"{settings.study}: fold of {fold.as_of}")
+    (sums,) = fetch(fold.hits(found, settings.k))
+    return float(sums[ranking.column_of(settings.metric, settings.k)] / sums[ranking.USERS])
+
+
+def _about(run: Run, splits: Sequence[splitting.Split]) -> dict[str, Any]:
+    """Return what the outcome of a trial depends on beside what is tried."""
+    settings = run.settings.tuning
+    record = {name: section for name, section in run.settings.as_record().items() if name not in _ASIDE}
+    return {
+        "versions": run.tables.pinned,
+        "model": settings.model,
+        "objective": settings.objective,
+        "folds": [str(split.periods()) for split in splits],
+        "pruning": settings.pruning,
+        "settings": record,
+    }
+
+
+def _known(run: Run) -> dict[str, Trial]:
+    """Return the finished trials of the study by their id, of whatever data they were."""
+    stored = run.tables.read_latest(schema.TRIALS)
+    if stored is None:
+        return {}
+    rows = fetch(stored.where(stored[schema.STUDY] == run.settings.tuning.study))
+    return {row[schema.TRIAL_ID]: _trial(row) for row in rows}
+
+
+def _trial(row: Mapping[str, Any]) -> Trial:
+    tried = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(row[schema.TRIED]).items()
+    }
+    values = tuple(row[schema.FOLD_VALUES] or ())
+    return Trial(row[schema.TRIAL], row[schema.TRIAL_ID], tried, values, row[schema.STATUS], row[schema.ERROR])
+
+
+def _append(run: Run, trial: Trial, seconds: float) -> None:
+    now = dt.datetime.now(dt.UTC)
+    record: dict[str, Any] = {
+        schema.STUDY: run.settings.tuning.study,
+        schema.TRIAL_ID: trial.trial_id,
+        schema.TRIAL: trial.place,
+        schema.TRIED: json.dumps(tuning.as_plain(trial.tried)),
+        schema.OBJECTIVE: run.settings.tuning.objective,
+        schema.VALUE: trial.value,
+        schema.FOLD_VALUES: list(trial.fold_values),
+        schema.STATUS: trial.status,
+        schema.ERROR: trial.error,
+        schema.INPUT_VERSIONS: json.dumps(run.tables.pinned),
+        schema.STARTED_TS: now - dt.timedelta(seconds=seconds),
+        schema.FINISHED_TS: now,
+        schema.RUN_ID: run.run_id,
+    }
+    run.tables.append(schema.TRIALS, run.tables.local(schema.TRIALS, [record]))
+
+
+def _write_best(run: Run, trials: Sequence[Trial]) -> None:
+    settings, found = run.settings.tuning, tuning.best(trials)
+    if found is None:
+        faults = "; ".join(dict.fromkeys(trial.error for trial in trials if trial.error))
+        raise DataError(f"tuning: expected a trial that came to an end, found none of {len(trials)}. {faults}")
+    told = {
+        settings.objective: f"{found.value:.6f} on {len(found.fold_values)} folds, {run.days[0]} to {run.days[-1]}",
+        "study": f"{settings.study}, trial {found.place} of {len(trials)}, run {run.run_id}",
+    }
+    place = run.write_file(FILE, tuning.conf_text(found.tried, told))
+    run.say(f"best of {len(trials)} trials: {settings.objective} {found.value:.4f}, {_settings(found)}: --conf {place}")
+
+
+def _planned(run: Run, splits: Sequence[splitting.Split]) -> str:
+    settings = run.settings.tuning
+    first = tuning.proposals(settings, [], settings.parallel)
+    lines = [f"would make {settings.trials} trials at most, {settings.parallel} at a time, on {len(splits)} folds:"]
+    for split in splits:
+        assert split.validation is not None
+        lines.append(
+            f"  train {split.train.start} to before {split.train.end}, judge {split.validation.start} to before "
+            f"{split.validation.end}"
+        )
+    return "\n".join([*lines, *(f"  first: {json.dumps(tuning.as_plain(tried))}" for tried in first)])
+
+
+def _told(trial: Trial, reached: Trial | None) -> str:
+    value = "-" if trial.value is None else f"{trial.value:.4f}"
+    top = "" if reached is None else f" (best {reached.value:.4f})"
+    return f"trial {trial.place}: {value} {trial.status}{top}, {_settings(trial)}"
+
+
+def _settings(trial: Trial) -> str:
+    return ", ".join(
+        f"{key} = {value:.4g}" if isinstance(value, float) else f"{key} = {value}" for key, value in trial.tried.items()
+    )

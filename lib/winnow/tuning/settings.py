@@ -1,0 +1,144 @@
+"""``[tuning]``: what is tried, in which order, how it is judged, and when a trial is given up."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from winnow.errors import SettingsError
+from winnow.settings import check, check_between, check_name, nearest
+
+#: A value that a setting may have.
+Value = bool | int | float | str | tuple[Any, ...]
+
+_DOTTED = re.compile(r"[a-z_][a-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+")
+_METRIC = re.compile(r"([a-z_][a-z0-9_]*)@([1-9][0-9]{0,3})")
+_KEYS = ("choices", "low", "high", "log", "steps")
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """What one setting may be: some values, or a range of whole numbers or fractions."""
+
+    choices: tuple[Value, ...] = ()
+    low: int | float | None = None
+    high: int | float | None = None
+    #: Whether equal factors count alike, not equal differences.
+    log: bool = False
+    #: Points of the range that a grid tries.
+    steps: int = 4
+
+    @classmethod
+    def from_conf(cls, values: object, where: str) -> Dimension:
+        """Read ``{choices = [...]}`` or ``{low = 1, high = 64, log = true, steps = 4}``."""
+        if not isinstance(values, Mapping):
+            raise SettingsError(f"{where}: expected {{choices = [...]}} or {{low = ..., high = ...}}, found {values!r}")
+        for key in values:
+            if key not in _KEYS:
+                raise SettingsError(
+                    f"{where}.{key}: no such key{nearest(str(key), _KEYS) or '.'} Known: {', '.join(_KEYS)}. A setting is "
+                    'named by its whole key in quotes, such as "retrieval.als.rank".'
+                )
+        told = {key: value for key, value in values.items() if value is not None}
+        choices = told.get("choices", ())
+        check(isinstance(choices, list | tuple), f"{where}.choices", "a list of values", choices)
+        for key in ("low", "high"):
+            value = told.get(key, 0)
+            is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            check(is_number, f"{where}.{key}", "a finite number", value)
+        check(type(told.get("log", False)) is bool, f"{where}.log", "true or false", told.get("log"))
+        check(type(told.get("steps", 1)) is int, f"{where}.steps", "a whole number", told.get("steps"))
+        try:
+            return cls(**{**told, "choices": tuple(tuple(one) if isinstance(one, list) else one for one in choices)})
+        except SettingsError as fault:
+            raise SettingsError(f"{where}.{fault}") from None
+
+    def __post_init__(self) -> None:
+        """Check that it is one of the two, and that there is something to choose."""
+        if self.choices:
+            check(self.low is None and self.high is None, "choices", "choices, or low and high", self)
+            check(len({repr(one) for one in self.choices}) == len(self.choices), "choices", "each once", self.choices)
+            return
+        check(self.low is not None and self.high is not None, "low", "choices, or low and high", self.low)
+        assert self.low is not None
+        assert self.high is not None
+        check(self.low < self.high, "high", f"more than low ({self.low:g})", self.high)
+        check(not self.log or self.low > 0, "low", "above 0, since log = true", self.low)
+        check_between("steps", self.steps, 2, 1_000)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is a range of whole numbers."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+
+@dataclass(frozen=True)
+class TuningSettings:
+    """``[tuning]``: a search for settings, judged on time-ordered folds of the days that the job is given."""
+
+    #: Name of the search: its trials are found again by it.
+    study: str = "retrieval"
+    #: Source of candidates whose lists are judged.
+    model: str = "als"
+    #: grid: every point; random: points at random; sequential: where the trials so far promise most.
+    search: Literal["grid", "random", "sequential"] = "sequential"
+    #: Metric of lists and their length: what is made as large as can be.
+    objective: str = "precision@10"
+    #: Trials, at most.
+    trials: int = 20
+    #: Trials that run at the same time.
+    parallel: int = 2
+    #: Trials at random before a sequential search begins to learn, and before any is given up.
+    startup: int = 5
+    #: none; median: give up what is below the median of the trials so far; halving: keep a third of them a fold.
+    pruning: Literal["none", "median", "halving"] = "median"
+    #: rolling: each fold trains on train_days; expanding: on all days since the first.
+    folds: Literal["rolling", "expanding"] = "expanding"
+    #: Days that the first fold trains on.
+    train_days: int = 4
+    #: Days that each fold is judged on.
+    validation_days: int = 1
+    #: Days between them, used for nothing.
+    gap_days: int = 0
+    #: Days from one fold to the next.
+    step_days: int = 1
+    #: Seed of the search.
+    seed: int = 7
+    #: Key of a setting -> what it may be.
+    space: Mapping[str, Dimension] = field(
+        default_factory=lambda: {
+            "retrieval.als.rank": Dimension(low=8, high=64, log=True),
+            "retrieval.als.regularisation": Dimension(low=0.01, high=10.0, log=True),
+            "retrieval.als.alpha": Dimension(low=1.0, high=100.0, log=True),
+        }
+    )
+
+    def __post_init__(self) -> None:
+        """Check the names and the ranges."""
+        check_name("study", self.study)
+        check_name("model", self.model)
+        check(
+            _METRIC.fullmatch(self.objective) is not None, "objective", "metric@N such as precision@10", self.objective
+        )
+        check_between("trials", self.trials, 1, 100_000)
+        check_between("parallel", self.parallel, 1, 64)
+        check_between("startup", self.startup, 1, 10_000)
+        for key in ("train_days", "validation_days", "step_days"):
+            check_between(key, getattr(self, key), 1, 3_650)
+        check_between("gap_days", self.gap_days, 0, 365)
+        check(len(self.space) > 0, "space", "at least one setting to try", self.space)
+        for key in self.space:
+            check(_DOTTED.fullmatch(key) is not None, "space", "keys such as retrieval.als.rank", key)
+
+    @property
+    def metric(self) -> str:
+        """Name of the metric that is made large."""
+        return self.objective.partition("@")[0]
+
+    @property
+    def k(self) -> int:
+        """Length of the lists that are judged."""
+        return int(self.objective.partition("@")[2])
