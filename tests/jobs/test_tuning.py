@@ -12,20 +12,21 @@ from deltalake import DeltaTable
 from pyspark.sql import functions as F
 
 from conftest import JOB_ENVIRONMENT, PROJECT
+from winnow.engines import engine_of
 
-START, LAST, TEST_DAY = "2026-01-05", "2026-01-09", "2026-01-10"
+START, LAST, TEST_DAY = "2026-01-05", "2026-01-08", "2026-01-09"
 WORLD = ("--set", "synthetic.rows_per_day=4000", "--set", "synthetic.users=150", "--set", "synthetic.media=80")
 DAYS = ("--start", START, "--end", LAST)
 WINDOWS = 'tuning.space={"retrieval.popularity.window_days" = {choices = [1, 2, 3, 4]}}'
 POPULARITY = (
     "--set", "tuning.model=popularity", "--set", "tuning.search=grid", "--set", WINDOWS, "--set", "tuning.parallel=1",
-    "--set", "tuning.train_days=3", "--set", "tuning.pruning=none",
+    "--set", "tuning.train_days=2", "--set", "tuning.pruning=none",
 )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def log(run_job, tmp_path_factory):
-    """A root with five days of examples."""
+    """A root with four days of examples."""
     root = tmp_path_factory.mktemp("tuned")
     assert run_job("make_impressions", root, *DAYS, *WORLD).code == 0
     assert run_job("prepare_examples", root, *DAYS, "--set", f"splitting.test_start={TEST_DAY}").code == 0
@@ -81,7 +82,7 @@ def test_a_trial_is_judged_as_lists_are_measured(tuned, run_job, read):
     by_window = {json.loads(row["tried"])["retrieval.popularity.window_days"]: row for row in finished(root).values()}
     assert sorted(by_window) == [1, 2, 3, 4]
     window = ("--set", "retrieval.popularity.window_days=2", "--set", 'retrieval.sources=["popularity"]')
-    for place, day in enumerate(("2026-01-08", "2026-01-09")):
+    for place, day in enumerate(("2026-01-07", "2026-01-08")):
         assert run_job("generate_candidates", root, "--date", day, *window).code == 0
         assert run_job("evaluate", root, "--date", day).code == 0
         stored = read(root, "metrics").where(F.col("end_date") == F.lit(day).cast("date"))
@@ -110,18 +111,19 @@ def test_a_finished_search_makes_nothing_again(tuned, run_job):
 
 @pytest.mark.not_on("sail", why="it has no Spark ML")
 def test_als_is_tuned_some_trials_at_a_time_and_nothing_stays_in_memory(log, run_job, spark):
-    kept = len(spark.sparkContext._jsc.getPersistentRDDs())
+    engine = engine_of(spark)
+    kept = engine.kept()
     small = [f"retrieval.als.{name}" for name in ("iterations=2", "user_blocks=1", "item_blocks=1")]
     space = (
         'tuning.space={"retrieval.als.rank" = {low = 2, high = 8}, "retrieval.als.alpha" = {low = 1.0, high = 40.0}}'
     )
-    study = ["tuning.study=als", "tuning.trials=4", "tuning.startup=2", "tuning.train_days=4", space]
+    study = ["tuning.study=als", "tuning.trials=4", "tuning.startup=2", "tuning.train_days=3", space]
     ended = run_job("tune", log, *DAYS, *(part for one in [*small, *study] for part in ("--set", one)))
     assert ended.code == 0, ended.err
     mine = [row for row in finished(log).values() if row["study"] == "als"]
     assert len(mine) == 4
     assert len({row["tried"] for row in mine}) == 4
-    assert len(spark.sparkContext._jsc.getPersistentRDDs()) == kept
+    assert engine.kept() == kept
 
 
 def test_settings_of_the_sampling_are_tried_on_examples_made_anew(log, run_job, read):
@@ -143,7 +145,7 @@ def test_settings_of_the_sampling_are_tried_on_examples_made_anew(log, run_job, 
         (["tuning.objective=auc@10"], 2, "expected a metric of lists"),
         (['tuning.space={"retrieval.als.rnak" = {choices = [1]}}'], 2, "did you mean rank"),
         (['tuning.space={"retrieval.als.rank" = {choices = [8, 0]}}'], 2, "from 1 to 1024"),
-        (["splitting.test_start=2026-01-09"], 3, "Give an earlier --end"),
+        (["splitting.test_start=2026-01-08"], 3, "Give an earlier --end"),
         (["tuning.train_days=9"], 2, "enough days for one fold"),
     ],
 )
@@ -157,5 +159,5 @@ def test_a_dry_run_shows_the_folds_and_tries_nothing(log, run_job):
     before = finished(log)
     ended = run_job("tune", log, *DAYS, *POPULARITY, "--set", "tuning.study=dry", "--dry-run")
     assert ended.code == 0
-    assert "train 2026-01-05 to before 2026-01-08, judge 2026-01-08 to before 2026-01-09" in ended.err
+    assert "train 2026-01-05 to before 2026-01-07, judge 2026-01-07 to before 2026-01-08" in ended.err
     assert finished(log) == before

@@ -6,6 +6,7 @@ import datetime as dt
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
@@ -20,6 +21,8 @@ from winnow.slices import Slice, predicate
 #: What ALS calls the rows that it keeps.
 _FACTORS = ("userFactors", "itemFactors")
 _LAST_VERSION = "spark.databricks.delta.lastCommitVersionInSession"
+#: How the rows are called that Delta keeps of a table's log.
+_DELTAS_OWN = "Delta Table State"
 #: How Spark and Delta say that there is no table, or not yet.
 _NO_TABLE = {
     "PATH_NOT_FOUND",
@@ -165,14 +168,17 @@ class SparkEngine:
 
     def kept(self) -> frozenset[int]:
         """Return what is kept in the executors' memory now, by number; over Connect the session does not tell."""
-        return frozenset() if is_remote() else frozenset(self._spark.sparkContext._jsc.getPersistentRDDs())
+        return frozenset(self._kept())
 
     def release(self, kept: frozenset[int]) -> None:
-        """Give up what is kept in the executors' memory, but for what ``kept`` told. Spark ML keeps factors and says so to nobody."""
-        if not is_remote():
-            for number, rows in self._spark.sparkContext._jsc.getPersistentRDDs().items():
-                if number not in kept:
-                    rows.unpersist()
+        """Give up what is kept in the executors' memory, but for what ``kept`` told: ALS keeps factors that nobody gives up."""
+        for number, rows in self._kept().items():
+            if number not in kept:
+                rows.unpersist()
+
+    def _kept(self) -> dict[int, Any]:
+        found = {} if is_remote() else self._spark.sparkContext._jsc.getPersistentRDDs()
+        return {number: rows for number, rows in found.items() if not str(rows.name()).startswith(_DELTAS_OWN)}
 
     def parallelism(self) -> int:
         """Return the number of tasks that can run at once."""

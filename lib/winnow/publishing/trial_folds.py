@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import reduce
 
@@ -55,19 +55,23 @@ class Folds:
             run.tables.pin(schema.IMPRESSIONS)  # every trial labels and draws the same version
         self.all = [self._fold(split, stack) for split in splits]
 
-    def training_rows(self, fold: Fold, tried: Tried, settings: Settings) -> DataFrame:
-        """Return the training rows as the tried settings make them, in the plain view of the label that is learnt from."""
+    @contextmanager
+    def training_rows(self, fold: Fold, tried: Tried, settings: Settings) -> Iterator[DataFrame]:
+        """Yield the training rows as the tried settings make them, in the plain view of the label that is learnt from."""
         view = pipeline.training_view(settings.retrieval.label)
         if not any(key.partition(".")[0] in _OF_EXAMPLES for key in tried):
-            return fold.train.transform(view)
+            yield fold.train.transform(view)
+            return
         first = max(fold.split.train.start, self._run.days[0])
         days = [first + dt.timedelta(days=place) for place in range((fold.as_of - first).days)]
         log = self._run.tables.read(schema.IMPRESSIONS)
         made = [pipeline.prepare(log, day, settings).examples for day in days]
-        return self._part(reduce(DataFrame.unionByName, made), fold.split, splitting.TRAIN).transform(view)
+        rows = self._part(reduce(DataFrame.unionByName, made), fold.split, splitting.TRAIN)
+        with pipeline.kept(rows.select(*_columns(rows))) as examples:  # models read them several times
+            yield examples.transform(view)
 
     def _fold(self, split: Split, stack: ExitStack) -> Fold:
-        narrow = self._examples.select(*self._columns())
+        narrow = self._examples.select(*_columns(self._examples))
         train = stack.enter_context(pipeline.kept(self._part(narrow, split, splitting.TRAIN)))
         graded = self._part(self._examples, split, splitting.VALIDATION).transform(self._graded)
         wanted = stack.enter_context(pipeline.kept(graded.transform(lists.relevant())))
@@ -97,8 +101,8 @@ class Folds:
         parted = rows.transform(splitting.assign(split, self._run.settings.splitting.utc_offset_h))
         return parted.where(F.col(schema.SPLIT) == part).drop(schema.SPLIT)
 
-    def _columns(self) -> list[str]:
-        """Return the columns that models learn from; the others would only fill the memory."""
-        own = [str(column) for column in schema.IMPRESSIONS.columns]
-        of_labels = [name for name in self._examples.columns if name.endswith(("_label", "_rate", "_weight"))]
-        return [name for name in self._examples.columns if name in own or name in of_labels]
+
+def _columns(examples: DataFrame) -> list[str]:
+    """Return the columns that models learn from; the others would only fill the memory."""
+    own = [str(column) for column in schema.IMPRESSIONS.columns]
+    return [name for name in examples.columns if name in own or name.endswith(("_label", "_rate", "_weight"))]

@@ -106,10 +106,11 @@ def _judged(run: Run, folds: Folds, fold: Fold, tried: Tried) -> float:
     """Return the objective of one model, fitted to a fold's training rows, on the days that follow them."""
     settings = run.settings.tuning
     changed = run.settings.changed(tuning.as_plain(tried))
-    known = retrieval.interactions(folds.training_rows(fold, tried, changed), fold.as_of, changed.retrieval)
-    found = retrieval.recommend(settings.model, known, changed.retrieval, fold.wanted, settings.k)
     run.tables.describe(f"{settings.study}: fold of {fold.as_of}")
-    (sums,) = fetch(fold.hits(found, settings.k))
+    with folds.training_rows(fold, tried, changed) as examples:
+        known = retrieval.interactions(examples, fold.as_of, changed.retrieval)
+        found = retrieval.recommend(settings.model, known, changed.retrieval, fold.wanted, settings.k)
+        (sums,) = fetch(fold.hits(found, settings.k))
     return float(sums[ranking.column_of(settings.metric, settings.k)] / sums[ranking.USERS])
 
 
