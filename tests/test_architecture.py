@@ -121,8 +121,8 @@ RULES = (
             but(mentions("save"), "store"),
         ),
         "tables.py is the only reader and writer",
-        # The store of models does for models what tables.py does for tables.
-        ("tables.py", "job.py", "store/models.py", "store/files.py", *ENGINES),
+        # The store of models does for models what tables.py does for tables; and progress is a line on the terminal.
+        ("tables.py", "job.py", "store/models.py", "store/files.py", "tuning/progress.py", *ENGINES),
     ),
     Rule(
         "leaves Connect",

@@ -10,8 +10,7 @@ second pass is lazy and is carried out by whoever writes its rows. What is fetch
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
@@ -118,16 +117,6 @@ def labelled(
 ) -> DataFrame:
     """Return a day's valid impressions, one row an id, with L_label for each label L: all of them, not a sample; lazy."""
     return Line(impressions, day, settings, None, describe).labelled()
-
-
-@contextmanager
-def kept(rows: DataFrame) -> Iterator[DataFrame]:
-    """Keep rows that are read many times in the executors' memory, as long as the block lasts."""
-    stored = rows.persist()
-    try:
-        yield stored
-    finally:
-        stored.unpersist()
 
 
 def training_view(label: str) -> Step:

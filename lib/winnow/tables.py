@@ -205,14 +205,6 @@ class Tables:
         """Whether the engine fits models of Spark ML."""
         return self._engine.has_spark_ml
 
-    def kept(self) -> frozenset[int]:
-        """Return what is kept in the executors' memory now, for ``release``."""
-        return self._engine.kept()
-
-    def release(self, kept: frozenset[int]) -> None:
-        """Give up what was put into the executors' memory since ``kept`` was asked, such as the factors of models."""
-        self._engine.release(kept)
-
     def parallelism(self) -> int:
         """Return the number of tasks that can run at once."""
         return self._engine.parallelism()

@@ -76,12 +76,6 @@ class Engine(Protocol):
     def delete(self, place: str, column: str, comparison: Comparison, value: int | str | dt.date) -> None:
         """Delete the rows whose column compares so with the value, whatever stands in it."""
 
-    def kept(self) -> frozenset[int]:
-        """Return what is kept in the executors' memory now, by number; nothing where the engine does not tell."""
-
-    def release(self, kept: frozenset[int]) -> None:
-        """Give up what is kept in the executors' memory, such as the factors of models, but for what ``kept`` told."""
-
     def parallelism(self) -> int:
         """Return the number of tasks that can run at once."""
 

@@ -143,13 +143,6 @@ class SailEngine:
         literal = str(value) if isinstance(value, int) else "'" + str(value).replace("'", "''") + "'"
         DeltaTable(_path(place)).delete(_CONDITIONS[comparison].format(name, literal))
 
-    def kept(self) -> frozenset[int]:
-        """Return nothing: there is no telling."""
-        return frozenset()
-
-    def release(self, kept: frozenset[int]) -> None:
-        """Do nothing: what is kept ends with its rows."""
-
     def parallelism(self) -> int:
         """Return the number of tasks that can run at once."""
         return os.cpu_count() or 1

@@ -6,7 +6,6 @@ import datetime as dt
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
@@ -21,8 +20,6 @@ from winnow.slices import Slice, predicate
 #: What ALS calls the rows that it keeps.
 _FACTORS = ("userFactors", "itemFactors")
 _LAST_VERSION = "spark.databricks.delta.lastCommitVersionInSession"
-#: How the rows are called that Delta keeps of a table's log.
-_DELTAS_OWN = "Delta Table State"
 #: How Spark and Delta say that there is no table, or not yet.
 _NO_TABLE = {
     "PATH_NOT_FOUND",
@@ -165,20 +162,6 @@ class SparkEngine:
         """Delete the rows whose column compares so with the value, whatever stands in it."""
         condition = _CONDITIONS[comparison].format(_name(column), _literal(value))
         self._spark.sql(f"DELETE FROM {_quoted(place)} WHERE {condition}").collect()  # noqa: S608 - see _literal
-
-    def kept(self) -> frozenset[int]:
-        """Return what is kept in the executors' memory now, by number; over Connect the session does not tell."""
-        return frozenset(self._kept())
-
-    def release(self, kept: frozenset[int]) -> None:
-        """Give up what is kept in the executors' memory, but for what ``kept`` told: ALS keeps factors that nobody gives up."""
-        for number, rows in self._kept().items():
-            if number not in kept:
-                rows.unpersist()
-
-    def _kept(self) -> dict[int, Any]:
-        found = {} if is_remote() else self._spark.sparkContext._jsc.getPersistentRDDs()
-        return {number: rows for number, rows in found.items() if not str(rows.name()).startswith(_DELTAS_OWN)}
 
     def parallelism(self) -> int:
         """Return the number of tasks that can run at once."""

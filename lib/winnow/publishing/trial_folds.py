@@ -11,10 +11,11 @@ from functools import reduce
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from winnow import pipeline, schema, splitting
+from winnow import pipeline, retrieval, schema, splitting
 from winnow.config import Settings
 from winnow.errors import ContractError, InputNotReadyError
 from winnow.evaluation import lists, ranking
+from winnow.local import kept
 from winnow.run import Run
 from winnow.splitting import Split
 from winnow.tuning import Tried
@@ -53,6 +54,8 @@ class Folds:
         self._examples = run.tables.read(schema.EXAMPLES)
         if any(key.partition(".")[0] in _OF_EXAMPLES for key in run.settings.tuning.space):
             run.tables.pin(schema.IMPRESSIONS)  # every trial labels and draws the same version
+        #: The catalogue and the accounts, for sources that ask for them.
+        self.beside = retrieval.Beside(media=self._if_there(schema.MEDIA), users=self._if_there(schema.USERS))
         self.all = [self._fold(split, stack) for split in splits]
 
     @contextmanager
@@ -67,14 +70,18 @@ class Folds:
         log = self._run.tables.read(schema.IMPRESSIONS)
         made = [pipeline.prepare(log, day, settings).examples for day in days]
         rows = self._part(reduce(DataFrame.unionByName, made), fold.split, splitting.TRAIN)
-        with pipeline.kept(rows.select(*_columns(rows))) as examples:  # models read them several times
+        with kept(rows.select(*_columns(rows))) as examples:  # models read them several times
             yield examples.transform(view)
 
     def _fold(self, split: Split, stack: ExitStack) -> Fold:
         narrow = self._examples.select(*_columns(self._examples))
-        train = stack.enter_context(pipeline.kept(self._part(narrow, split, splitting.TRAIN)))
+        train = stack.enter_context(kept(self._part(narrow, split, splitting.TRAIN)))
         graded = self._part(self._examples, split, splitting.VALIDATION).transform(self._graded)
-        wanted = stack.enter_context(pipeline.kept(graded.transform(lists.relevant())))
+        settings = self._run.settings.retrieval
+        if settings.skip_seen:  # what no list may hold is not asked for either, as evaluate has it
+            seen = train.transform(pipeline.training_view(settings.label)).where(F.col(schema.CLASS) == 1)
+            graded = graded.join(seen, on=[*map(str, (schema.USER_ID, schema.MEDIA_ID))], how="left_anti")
+        wanted = stack.enter_context(kept(graded.transform(lists.relevant())))
         self._run.tables.describe(f"fold of {split.train.end}: what is wanted")
         (found,) = pipeline.fetch(wanted.agg(F.count(F.lit(1)).alias(schema.UNITS)))
         (rows,) = pipeline.fetch(train.agg(F.count(F.lit(1)).alias(schema.ROWS)))
@@ -86,6 +93,9 @@ class Folds:
                 f"and {found[schema.UNITS]} users. Run prepare_examples on those days, or give other --start and --end."
             )
         return Fold(split, train, wanted)
+
+    def _if_there(self, table: schema.Table) -> DataFrame | None:
+        return self._run.tables.read(table) if self._run.tables.exists(table) else None
 
     def _graded(self, held_out: DataFrame) -> DataFrame:
         """Keep what is relevant, with its grade: positives of the labels of ``evaluation.relevance``."""

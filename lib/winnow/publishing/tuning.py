@@ -14,6 +14,7 @@ from winnow.errors import DataError, LeakError, SettingsError
 from winnow.evaluation import ranking
 from winnow.pipeline import fetch
 from winnow.publishing.trial_folds import Fold, Folds
+from winnow.retrieval.settings import OF_SPARK_ML
 from winnow.run import Run
 from winnow.tuning import Trial, Tried
 
@@ -43,12 +44,10 @@ def publish_trials(run: Run) -> None:
     if run.is_dry:
         run.say(_planned(run, splits))
         return
-    kept_before = run.tables.kept()
     with ExitStack() as stack:
         folds = Folds(run, splits, stack)
         known = _known(run)
         progress = tuning.Progress(settings.trials - len(known), sys.stderr)
-        kept = run.tables.kept()
 
         def judge(tried: Tried, place: int) -> float:
             return _judged(run, folds, folds.all[place], tried)
@@ -59,11 +58,8 @@ def publish_trials(run: Run) -> None:
             progress.tell(reached.value if reached else None)
             run.say(_told(trial, reached))
 
-        trials = tuning.search(
-            settings, judge, len(splits), _about(run, splits), known, tell, lambda: run.tables.release(kept)
-        )
+        trials = tuning.search(settings, judge, len(splits), _about(run, splits), known, tell, run.tables.release)
         progress.end()
-    run.tables.release(kept_before)
     _write_best(run, trials)
 
 
@@ -78,10 +74,9 @@ def _check(run: Run) -> None:
         raise SettingsError(
             f"tuning.objective: expected a metric of lists ({known}) at N, found {settings.objective!r}"
         )
-    if settings.model != "popularity" and not run.tables.has_spark_ml:
+    if settings.model in OF_SPARK_ML and not run.tables.has_spark_ml:
         raise SettingsError(
-            f"tuning.model: expected one that the engine can fit (popularity), found {settings.model}, which is Spark ML's. "
-            "Use --engine spark."
+            f"tuning.model: expected one that the engine can fit, found {settings.model}, which is Spark ML's. Use --engine spark."
         )
     for point in tuning.grid(settings.space) if len(settings.space) == 1 else _ends(settings):
         run.settings.changed(tuning.as_plain(point))
@@ -108,8 +103,10 @@ def _judged(run: Run, folds: Folds, fold: Fold, tried: Tried) -> float:
     changed = run.settings.changed(tuning.as_plain(tried))
     run.tables.describe(f"{settings.study}: fold of {fold.as_of}")
     with folds.training_rows(fold, tried, changed) as examples:
-        known = retrieval.interactions(examples, fold.as_of, changed.retrieval)
-        found = retrieval.recommend(settings.model, known, changed.retrieval, fold.wanted, settings.k)
+        known = retrieval.interactions(examples, fold.as_of, changed.retrieval, folds.beside)
+        model = retrieval.LEARNERS[settings.model].fit(known, changed.retrieval)
+        users = fold.wanted.select(schema.USER_ID).distinct()
+        found = model.recommend(retrieval.Asked(users, settings.k, known, changed.retrieval.skip_seen))
         (sums,) = fetch(fold.hits(found, settings.k))
     return float(sums[ranking.column_of(settings.metric, settings.k)] / sums[ranking.USERS])
 
@@ -120,8 +117,8 @@ def _about(run: Run, splits: Sequence[splitting.Split]) -> dict[str, Any]:
     record = {name: section for name, section in run.settings.as_record().items() if name not in _ASIDE}
     return {
         "versions": run.tables.pinned,
-        "model": settings.model,
-        "objective": settings.objective,
+        str(schema.MODEL): settings.model,
+        str(schema.OBJECTIVE): settings.objective,
         "folds": [str(split.periods()) for split in splits],
         "pruning": settings.pruning,
         "settings": record,
@@ -172,7 +169,7 @@ def _write_best(run: Run, trials: Sequence[Trial]) -> None:
         raise DataError(f"tuning: expected a trial that came to an end, found none of {len(trials)}. {faults}")
     told = {
         settings.objective: f"{found.value:.6f} on {len(found.fold_values)} folds, {run.days[0]} to {run.days[-1]}",
-        "study": f"{settings.study}, trial {found.place} of {len(trials)}, run {run.run_id}",
+        schema.STUDY: f"{settings.study}, trial {found.place} of {len(trials)}, run {run.run_id}",
     }
     place = run.write_file(FILE, tuning.conf_text(found.tried, told))
     run.say(f"best of {len(trials)} trials: {settings.objective} {found.value:.4f}, {_settings(found)}: --conf {place}")

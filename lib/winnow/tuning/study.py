@@ -39,7 +39,7 @@ def search(
     SettingsError: a value that no setting may have.
     """
     history: list[Trial] = []
-    with ThreadPoolExecutor(settings.parallel, thread_name_prefix="trial") as pool:
+    with ThreadPoolExecutor(settings.parallel, thread_name_prefix="a-trial") as pool:
         while len(history) < settings.trials:
             batch = proposals(settings, history, min(settings.parallel, settings.trials - len(history)))
             if not batch:

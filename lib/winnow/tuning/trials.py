@@ -35,7 +35,7 @@ class Trial:
 
 def trial_id(tried: Tried, about: Mapping[str, Any]) -> str:
     """Return the digest of what is tried and of all that the outcome depends on beside it, such as the data's versions."""
-    told = json.dumps({"tried": as_plain(tried), "about": about}, sort_keys=True, default=str)
+    told = json.dumps([as_plain(tried), about], sort_keys=True, default=str)
     return hashlib.sha256(told.encode()).hexdigest()[:20]
 
 
