@@ -1,21 +1,39 @@
-"""Write docs/data-dictionary.md from lib/winnow/schema, so that it is defined once."""
+"""Write docs/data-dictionary.md from lib/winnow/schema and the declared features, so that each is defined once."""
 
 from pathlib import Path
 
-from winnow import schema
+from winnow import features, schema
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "data-dictionary.md"
 INTRODUCTION = """# Data dictionary
 
 Every stored table, in the order of the line: its columns, their types and their meaning. Made from `lib/winnow/schema/` by
 `.venv/bin/python tools/data_dictionary.py`; a test keeps it true. Each table lies at ROOT/name, or where `[tables]` says; what
-is made a day at a time is partitioned by its day.
+is made a day at a time is partitioned by its day. The features come last.
+"""
+FEATURES = """## Features
+
+What rankers learn from: columns that `features.featured` adds to rows, each as of the day before which all was known. Made
+from the declarations in `lib/winnow/features/`, with the settings of `conf/base.toml`; `[features.flags]` and `keywords` add a
+flag for each value that they name. A feature is its default where its source is missing, null, NaN or infinite: rows without a
+user or media row, values never seen. Categories are for models that embed them; all others train trees and linear models.
+
+| feature | kind | source | window, days | default | |
+| --- | --- | --- | --- | --- | --- |
 """
 
 
 def dictionary() -> str:
-    """Return the page: a heading and a table of columns for each table, as Markdown."""
-    return "\n".join([INTRODUCTION, *(_section(table) for table in schema.TABLES)])
+    """Return the page: a heading and a table of columns for each table, and a table of the features, as Markdown."""
+    return "\n".join([INTRODUCTION, *(_section(table) for table in schema.TABLES), _features()])
+
+
+def _features() -> str:
+    lines = [
+        f"| `{feature.name}` | {feature.kind} | {feature.source} | {feature.window_days or ''} | {feature.default:g} | {feature.doc} |"
+        for feature in features.declared(features.FeatureSettings())
+    ]
+    return FEATURES + "\n".join([*lines, ""])
 
 
 def _section(table: schema.Table) -> str:

@@ -11,7 +11,7 @@ from winnow import schema
 from winnow.features.kinds import Feature, Formula, Kind, Known
 from winnow.features.settings import CONTENT, FeatureSettings
 from winnow.features.smoothing import MEAN, STRENGTH, smoothed
-from winnow.features.values import category, equals_any, has_any, log_count, word
+from winnow.features.values import category, equals_any, has_any, log_count, not_negative, word
 from winnow.features.windows import rate_of, window
 
 #: Days after which a media is no longer new.
@@ -20,7 +20,7 @@ _NEW_DAYS = 7
 
 def declared(settings: FeatureSettings) -> tuple[Feature, ...]:
     """Return the features of the media."""
-    made = [*_facts(), *_history(settings)]
+    made = [*_facts(settings), *_history(settings)]
     made += has_any(settings, "media", "genre", lambda known: known.media(schema.GENRES))
     made += equals_any(settings, "media", str(schema.MEDIA_TYPE), lambda known: known.media(schema.MEDIA_TYPE))
     made += [
@@ -103,10 +103,10 @@ def _usable(seconds: Column) -> Column:
 
 
 def _days_since(date: Column, known: Known) -> Column:
-    return F.greatest(F.lit(0), F.date_diff(known.context(schema.AS_OF_DATE), date))
+    return not_negative(F.date_diff(known.context(schema.AS_OF_DATE), date))
 
 
-def _facts() -> list[Feature]:
+def _facts(settings: FeatureSettings) -> list[Feature]:
     return [
         _of("is_known", 0.0, "the table media has it", lambda known: known.media("is_known"), kind="flag"),
         _of("log_length_s", 0.0, "log(1 + length in seconds)", lambda known: F.log1p(length_s(known))),
@@ -150,7 +150,7 @@ def _facts() -> list[Feature]:
             "log_arrival_revenue",
             0.0,
             "log(1 + revenue before it came to the service)",
-            lambda known: log_count(F.greatest(F.lit(0.0), known.media(schema.ARRIVAL_REVENUE))),
+            lambda known: log_count(not_negative(known.media(schema.ARRIVAL_REVENUE))),
         ),
         _of(
             "content_year",
@@ -166,6 +166,7 @@ def _facts() -> list[Feature]:
             "its distributor is one of those with most impressions",
             lambda known: F.array_contains(known.world("top_distributors"), known.media(schema.DISTRIBUTOR)),
             kind="flag",
+            days=settings.longest_days,
         ),
     ]
 

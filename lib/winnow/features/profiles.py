@@ -106,13 +106,14 @@ def profiles(
             f"{vectors.known_before}. Fit it to the days before, or ask for later days."
         )
     asked = _days(tiles.users, days)
-    of_users = tiles.users.transform(user_windows(days, settings, clock))
-    of_media = tiles.media.transform(media_windows(days, settings, clock))
+    user_counts = tiles.users.transform(user_windows(days, settings, clock))
+    media_counts = tiles.media.transform(media_windows(days, settings, clock))
     rates = tiles.values.transform(value_rates(days, settings, clock))
+    world = _world(asked, user_counts, media_counts, rates, settings)
     remembered = tiles.user_crosses.transform(user_memory(days, settings, clock))
-    of_users = of_users.join(remembered, on=_USER_KEYS, how="full")
+    of_users = user_counts.join(remembered, on=_USER_KEYS, how="full")
     crossed = tiles.media_crosses.transform(media_memory(days, settings, clock))
-    of_media = of_media.join(crossed, on=_MEDIA_KEYS, how="left")
+    of_media = media_counts.join(crossed, on=_MEDIA_KEYS, how="left")
     if users is not None:
         everybody = users.withColumn("is_known", F.lit(True)).crossJoin(F.broadcast(asked))
         of_users = of_users.join(everybody, on=_USER_KEYS, how="full")
@@ -121,7 +122,6 @@ def profiles(
     if vectors is not None:
         of_users = of_users.join(vectors.users.select(schema.USER_ID, schema.FACTORS), on=schema.USER_ID, how="left")
         of_media = of_media.join(vectors.media.select(schema.MEDIA_ID, schema.FACTORS), on=schema.MEDIA_ID, how="left")
-    world = _world(asked, of_users, of_media, rates, settings)
     if holidays is not None:
         world = world.join(holidays, on=schema.AS_OF_DATE, how="left")
     return Profiles(of_users, of_media, world, clock, vectors)
@@ -150,7 +150,7 @@ def _with_catalogue(windows: DataFrame, media: DataFrame, asked: DataFrame, rate
 
 
 def _world(
-    asked: DataFrame, of_users: DataFrame, of_media: DataFrame, rates: DataFrame, settings: FeatureSettings
+    asked: DataFrame, user_counts: DataFrame, media_counts: DataFrame, rates: DataFrame, settings: FeatureSettings
 ) -> DataFrame:
     """Return one row an as-of day: the priors of users and media, rates by context, the distributors of most rows."""
     aspect, days = F.col(schema.ASPECT), [str(schema.AS_OF_DATE)]
@@ -171,7 +171,7 @@ def _world(
         by_context.agg(*map(of, contexts), top.alias("top_distributors")), on=schema.AS_OF_DATE, how="left"
     )
     judged, engaged = (window(name, settings.longest_days) for name in (schema.JUDGED_ROWS, schema.ENGAGED_ROWS))
-    for name, groups in (("user", of_users), ("media", of_media)):
+    for name, groups in (("user", user_counts), ("media", media_counts)):
         prior = groups.transform(priors(days, judged, engaged))
         named = prior.withColumnsRenamed({MEAN: f"{name}_{MEAN}", STRENGTH: f"{name}_{STRENGTH}"})
         world = world.join(named, on=schema.AS_OF_DATE, how="left")

@@ -9,7 +9,7 @@ from winnow import schema
 from winnow.features.kinds import Feature, Known
 from winnow.features.settings import TERM_ASPECT, FeatureSettings
 from winnow.features.smoothing import MEAN, STRENGTH, smoothed
-from winnow.features.values import category, equals_any, log_count
+from winnow.features.values import category, equals_any, log_count, not_negative
 from winnow.features.windows import DECAYED, ROWS, memory, window
 
 #: Ages where only "unknown" is told.
@@ -28,9 +28,7 @@ def declared(settings: FeatureSettings) -> tuple[Feature, ...]:
             "user",
             0.0,
             "days since the account was made",
-            lambda known: F.greatest(
-                F.lit(0), F.date_diff(known.context(schema.AS_OF_DATE), known.user(schema.JOINED_DATE))
-            ),
+            lambda known: not_negative(F.date_diff(known.context(schema.AS_OF_DATE), known.user(schema.JOINED_DATE))),
         ),
     ]
     made += equals_any(settings, "user", str(schema.AGE_BAND), lambda known: known.user(schema.AGE_BAND))

@@ -16,6 +16,11 @@ def log_count(count: Column) -> Column:
     return F.log1p(F.coalesce(count, F.lit(0)).cast("double"))
 
 
+def not_negative(number: Column) -> Column:
+    """Return the number, 0 for one below it; null stays null, which the greatest of two would not."""
+    return F.when(number < 0, F.lit(0)).otherwise(number)
+
+
 def equals_any(settings: FeatureSettings, source: Source, what: str, of: Formula) -> list[Feature]:
     """Return a flag for each value of ``what`` that has one in ``[features.flags]``; any other value has none set."""
     return [

@@ -117,21 +117,27 @@ def _background(draws: ColumnDraws, media_id: Column, released: Column) -> dict[
 def _texts(draws: ColumnDraws, media_id: Column) -> dict[str, Column]:
     """Return what readers see."""
     return {
-        schema.TITLE: _title(draws, media_id),
+        schema.TITLE: title(draws, media_id),
         schema.CAST: _cast(draws, media_id),
-        schema.DIRECTOR: _name(draws, "head of", media_id),
+        schema.DIRECTOR: director(draws, media_id),
         schema.SYNOPSIS: _synopsis(draws, media_id),
         schema.DISTRIBUTOR: _word(draws, "sold by", words.DISTRIBUTORS, media_id),
     }
 
 
-def _title(draws: ColumnDraws, media_id: Column) -> Column:
+def title(draws: ColumnDraws, media_id: Column) -> Column:
+    """Return the title."""
     adjective = _word(draws, "title adjective", words.ADJECTIVES, media_id)
     noun = _word(draws, "title noun", words.NOUNS, media_id)
     other = _word(draws, "title other noun", words.NOUNS, media_id)
     form = draws.whole("title form", 3, media_id)
     plain, article = F.concat_ws(" ", adjective, noun), F.concat_ws(" ", F.lit("The"), adjective, noun)
     return F.when(form == 0, plain).when(form == 1, article).otherwise(F.concat_ws(" of ", noun, other))
+
+
+def director(draws: ColumnDraws, media_id: Column) -> Column:
+    """Return the name of who directed it."""
+    return _name(draws, "head of", media_id)
 
 
 def _cast(draws: ColumnDraws, media_id: Column) -> Column:

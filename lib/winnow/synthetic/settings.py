@@ -65,6 +65,8 @@ class SyntheticSettings:
     start_date: dt.date = dt.date(2025, 1, 1)
     #: Impressions a day, duplicates not counted.
     rows_per_day: int = 200_000
+    #: Searches a day.
+    searches_per_day: int = 10_000
     #: Accounts; 20,000 see some ten impressions a day each at the default size.
     users: int = 20_000
     #: Media in the catalogue before the first day.
@@ -94,6 +96,7 @@ class SyntheticSettings:
         """Check the ranges."""
         check_between("seed", self.seed, -(2**63), 2**63 - 1)
         check_between("rows_per_day", self.rows_per_day, 0, MAX_ROWS_PER_DAY)
+        check_between("searches_per_day", self.searches_per_day, 0, MAX_ROWS_PER_DAY)
         check_between("users", self.users, 1, 2**31)
         check_between("media", self.media, 1, 2**31)
         check_between("new_media_per_day", self.new_media_per_day, 0, 1_000_000)

@@ -103,7 +103,7 @@ def session(draws: Draws, settings: SyntheticSettings, day: dt.date, row: Row) -
 def person(draws: Draws, settings: SyntheticSettings, day: dt.date, row: Row) -> dict[str, Value]:
     """Return who opened the session."""
     rank = draws.zipf("user", settings.users, settings.activity_exponent, row[SESSION])
-    return {USER: _scattered(draws, rank, settings.users)}
+    return {USER: scattered(draws, rank, settings.users)}
 
 
 def occasion(draws: Draws, settings: SyntheticSettings, day: dt.date, row: Row) -> dict[str, Value]:
@@ -139,7 +139,7 @@ def time(draws: Draws, settings: SyntheticSettings, day: dt.date, row: Row) -> d
 def medium(draws: Draws, settings: SyntheticSettings, day: dt.date, row: Row) -> dict[str, Value]:
     """Return what is shown: one of the first catalogue by its popularity, or one that arrived since start_date."""
     impression = row[IMPRESSION]
-    known = _scattered(draws, draws.zipf("media", settings.media, settings.zipf_exponent, impression), settings.media)
+    known = scattered(draws, draws.zipf("media", settings.media, settings.zipf_exponent, impression), settings.media)
     if settings.new_media_per_day and settings.new_media_share:
         is_new = draws.happens("is new", settings.new_media_share, impression)
         return {MEDIA: draws.where(is_new, _arrived(draws, settings, settings.day_number(day), impression), known)}
@@ -190,7 +190,7 @@ def place(draws: Draws, settings: SyntheticSettings, day: dt.date, row: Row) -> 
 SHOWING = (session, person, occasion, opening, time, medium, attributes, length, context, place)
 
 
-def _scattered(draws: Draws, rank: Value, count: int) -> Value:
+def scattered(draws: Draws, rank: Value, count: int) -> Value:
     """Return an id from 1 to ``count`` for a rank from 0: one to one, so that ids do not tell the popularity."""
     return draws.remainder(rank * _coprime(count) + count // 3, count) + 1
 
@@ -213,5 +213,5 @@ def _arrived(draws: Draws, settings: SyntheticSettings, day_number: int, impress
     drawn = draws.uniform("arrived", impression)
     reached = 1.0 - math.exp(-(day_number + 1) / NOVELTY_DAYS)
     days_here = draws.least(draws.whole_part(draws.log(1.0 - drawn * reached) * -NOVELTY_DAYS), day_number)
-    popular = _scattered(draws, draws.zipf("new media", per_day, settings.zipf_exponent, impression), per_day)
+    popular = scattered(draws, draws.zipf("new media", per_day, settings.zipf_exponent, impression), per_day)
     return (day_number - days_here) * per_day + popular + settings.media
