@@ -93,11 +93,18 @@ def sum_entries(
     for k in at:
         within = later < k
         share = 1.0 / F.least(F.size(facts), F.lit(k))
-        terms = {name: F.when(is_place & within, term * share) for name, term in _of_place(facts[later], known).items()}
+        terms = {
+            name: F.when(is_place & within, term * share)
+            for name, term in _of_place(F.get(facts, later), known).items()
+        }
         if DIVERSITY in metrics_over_users(known, k):
             count = F.col(f"known@{k}")
-            similarity = jaccard(facts[F.col("earlier")][GENRE_BITS], facts[later][GENRE_BITS], words_of(known.genres))
-            terms[DIVERSITY] = F.when(~is_place & within, (1.0 - similarity) * 2.0 / (count * (count - 1)))
+            similarity = jaccard(
+                F.get(facts, F.col("earlier"))[GENRE_BITS], F.get(facts, later)[GENRE_BITS], words_of(known.genres)
+            )
+            terms[DIVERSITY] = F.when(
+                ~is_place & within, (1.0 - similarity) * 2.0 / F.nullif(count * (count - 1), F.lit(0))
+            )
             sums.append(F.sum(F.when(is_user & (count >= 2), 1).otherwise(0)).alias(population_of(DIVERSITY, k)))
         sums += [F.coalesce(F.sum(term), F.lit(0.0)).alias(f"{name}@{k}") for name, term in terms.items()]
     return pairs.groupBy(GROUP).agg(*sums)

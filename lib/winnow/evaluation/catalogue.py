@@ -80,7 +80,7 @@ def jaccard(one: Column, other: Column, words: int) -> Column:
     for word in range(words):
         both = both + F.bit_count(one[word].bitwiseAND(other[word]))
         either = either + F.bit_count(one[word].bitwiseOR(other[word]))
-    return both / either
+    return both / F.nullif(either, F.lit(0))
 
 
 def words_of(genres: Sequence[str]) -> int:

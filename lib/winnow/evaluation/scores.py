@@ -40,7 +40,7 @@ SUMS = (POSITIVE, NEGATIVE, SCORED, LOST, MISSED, WON, BEATEN, PRECISE, RAISED)
 #: Rows without a score; the least and the largest score.
 UNSCORED, LEAST, MOST = "unscored", "least", "most"
 
-_CELL, _ALL = f"{HELPER}cell", "_of_all"
+_CELL, _KEY, _ALL = f"{HELPER}cell", f"{HELPER}key", "_of_all"
 #: Probabilities are this far from 0 and 1 at least, so that one wrong certainty does not make a loss infinite.
 _EDGE = 1e-15
 #: Cells in each factor e of a score, and the score below which they no longer tell scores apart.
@@ -87,8 +87,14 @@ def sum_scores(bins: int, groups: int, seed: int) -> Step:
                 RAISED: positive * below[_GAINS] - negative * below[_LOSES],
             }
         )
-        return summed.groupingSets(
-            [[schema.SLICE, GROUP], [schema.SLICE, schema.BIN]], schema.SLICE, GROUP, schema.BIN
+        # Each row counts in its group and in its bin; not by grouping sets, which Sail lacks.
+        group, no_group = F.col(GROUP), F.lit(None).cast("int")
+        place, no_place = F.col(schema.BIN), F.lit(None).cast("int")
+        keys = [(group, no_place), (no_group, place)]
+        of_each = F.explode(F.array(*(F.struct(one.alias(GROUP), other.alias(schema.BIN)) for one, other in keys)))
+        counted = summed.withColumn(_KEY, of_each).drop(GROUP, schema.BIN)
+        return counted.groupBy(
+            schema.SLICE, F.col(_KEY)[GROUP].alias(GROUP), F.col(_KEY)[schema.BIN].alias(schema.BIN)
         ).agg(
             F.sum(schema.ROWS).alias(schema.ROWS),
             F.sum(UNSCORED).alias(UNSCORED),
