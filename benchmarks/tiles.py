@@ -21,10 +21,16 @@ _ROWS_PER_USER, _MEDIA = 10, 5_000
 
 
 def _submit(job: str, rows: int, *words: str) -> Cost:
-    launcher = str(Path(sys.executable).with_name("spark-submit"))
-    local = ["--properties-file", str(HOUSE / "conf" / "spark-local.conf")]
-    root = ["--root", str(WORK / str(rows)), "--date", DAY]
-    return measure([launcher, *local, str(HOUSE / "jobs" / f"{job}.py"), *root, *words], WORK / "tiles.log")
+    command = [
+        sys.executable,
+        str(HOUSE / "jobs" / f"{job}.py"),
+        "--root",
+        str(WORK / str(rows)),
+        "--date",
+        DAY,
+        *words,
+    ]
+    return measure(command, WORK / "tiles.log")
 
 
 def cost_of(rows: int) -> Cost:
