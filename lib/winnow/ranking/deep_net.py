@@ -93,8 +93,8 @@ def read_rows(table: pa.Table, lists: Iterable[str], count: int) -> tuple[Rows, 
     return Rows(inputs, positive, weight), torch.tensor(ordered.column(DAY).to_numpy())
 
 
-def learn(own: DeepSettings, seed: int) -> bytes:
-    """Train on the rows of this process and return the net as ONNX.
+def learn(own: DeepSettings, seed: int) -> bytes | None:
+    """Train on the rows of this process and return the net as ONNX; None where a process has nothing to train on.
 
     The last ``held_out_days`` are not trained on: when their loss has not fallen for ``patience`` passes, the weights of the
     pass of least loss stay. With no earlier day left, all passes are taken.
@@ -105,6 +105,8 @@ def learn(own: DeepSettings, seed: int) -> bytes:
     if not total([float(is_train.sum())])[0]:
         is_train = torch.ones_like(is_train)
     train, held_out = rows.part(is_train), rows.part(~is_train)
+    if total([len(train) == 0])[0]:
+        return None
     net = DeepNet(train.inputs[0].shape[1], train.inputs[1].shape[1], len(own.lists), own)
     _standardise(net, train.inputs[0])
     learning, optimisers = together(net), Optimisers(net, own.step)

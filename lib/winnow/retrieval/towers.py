@@ -112,11 +112,11 @@ def read_pairs(rows: pa.Table, count: int) -> Pairs:
 
 
 def learn(own: TwoTowerSettings) -> tuple[bytes, bytes] | None:
-    """Train on the rows of this process and return the users' and the media's tower as ONNX; None without a pair."""
+    """Train on the rows of this process and return the users' and the media's tower as ONNX; None where a process has no pair."""
     pairs = read_pairs(rows_of_task(own.seed), own.places)
     towers = Towers(own)
     learning, optimisers = together(towers), Optimisers(towers, own.step)
-    if not total([len(pairs.item)])[0]:
+    if total([len(pairs.item) == 0])[0]:
         return None
     draw = np.random.default_rng(own.seed)
     log_share = pairs.log_share

@@ -78,8 +78,9 @@ def fit_two_tower(known: Interactions, settings: RetrievalSettings) -> TwoTowerM
     nets = fit_towers(user_rows(known, own.history), media, own)
     if nets is None:
         raise DataError(
-            f"retrieval.two_tower: expected pairs of a user and a media with a positive before {known.as_of}, found none. "
-            "Prepare examples of earlier days, or name another retrieval.label."
+            f"retrieval.two_tower: expected pairs of a user and a media with a positive before {known.as_of}, some for "
+            f"each of {own.processes} processes, found none. Prepare examples of earlier days, name another retrieval.label, or set "
+            "retrieval.two_tower.processes = 1."
         )
     user_net, media_net = nets
     vectors = media.transform(embedded(media_net, schema.MEDIA_ID, (KEY, ABOUT)))
@@ -87,7 +88,7 @@ def fit_two_tower(known: Interactions, settings: RetrievalSettings) -> TwoTowerM
 
 
 def fit_towers(users: DataFrame, media: DataFrame, settings: TwoTowerSettings) -> tuple[bytes, bytes] | None:
-    """Return the towers of users and of media as ONNX, None without a pair.
+    """Return the towers of users and of media as ONNX, None where a process has no pair.
 
     ``users``: as ``user_rows`` makes them; ``media``: as ``media_rows`` does, and each process is sent all of them.
     """
