@@ -19,11 +19,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pyspark.ml.evaluation import BinaryClassificationEvaluator
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from winnow import schema
-from winnow.evaluation import lists, scores
 from winnow.ranking import FEATURES, LEARNERS, NUMBERS, RankingSettings, Vector
 from winnow.ranking.settings import GbtSettings, XgbSettings
 
@@ -77,14 +77,14 @@ def run(learner: str, asked: argparse.Namespace) -> dict[str, Any]:
     model, fit = timed(lambda: LEARNERS[learner].fit(train, SETTINGS))
     train.unpersist()
     held_out = rows(spark, asked.rows, asked.rows // 5).transform(VECTOR.assemble())
-    by_score = model.transform(held_out).withColumn(schema.SLICE, F.lit(lists.ALL)).transform(scores.by_score())
-    (measured,) = by_score.transform(scores.measure(20)).collect()
+    order = BinaryClassificationEvaluator(rawPredictionCol=str(schema.SCORE), labelCol=str(schema.CLASS))
+    auc = order.evaluate(model.transform(held_out))
     candidates = rows(spark, 2 * asked.rows, asked.candidates).transform(VECTOR.assemble())
     summed = F.sum(F.aggregate(NUMBERS, F.lit(0.0), lambda total, own: total + own))
     _, nothing = timed(lambda: candidates.agg(summed).collect())
     _, scoring = timed(lambda: model.transform(candidates).agg(F.sum(schema.SCORE)).collect())
-    told = {"learner": learner, "auc": measured["auc"], "ne": measured["ne"]}
-    return told | {"fit": fit, "candidates_made": nothing, "candidates_scored": scoring}
+    costs = {"fit": fit, "candidates_made": nothing, "candidates_scored": scoring}
+    return {"learner": learner, "auc": auc, **costs}
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
