@@ -8,6 +8,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from winnow import schema
+from winnow.contracts import Step
 from winnow.synthetic import population
 from winnow.synthetic.catalogue import director, title
 from winnow.synthetic.draws import ColumnDraws
@@ -19,6 +20,8 @@ _CONSIDERED = 3
 #: Percentages: a search is for a genre, a title or a director.
 _SOUGHT = (40, 40, 20)
 _ROWS_PER_PARTITION = 1_000_000
+#: Columns on the way.
+_SEARCH, _RANK, _USER, _AGE, _MEDIA, _MAIN = "search", "rank", "user", "age", "media", "main_genre"
 _DAY_MS, _HOUR_MS = 86_400_000, 3_600_000
 
 
@@ -32,33 +35,46 @@ def searches(spark: SparkSession, settings: SyntheticSettings, day: dt.date) -> 
     """
     settings.day_number(day)
     draws = ColumnDraws(settings.seed)
-    search = F.col("id") + (days_since_epoch(day) << DAY_SHIFT)
+    partitions = max(1, settings.searches_per_day // _ROWS_PER_PARTITION)
+    rows = spark.range(0, settings.searches_per_day, 1, partitions)
+    rows = rows.select((F.col("id") + (days_since_epoch(day) << DAY_SHIFT)).alias(_SEARCH))
+    search, user, media, main = (F.col(name) for name in (_SEARCH, _USER, _MEDIA, _MAIN))
     rank = draws.zipf("searching user", settings.users, settings.activity_exponent, search)
-    user = scattered(draws, rank, settings.users)
-    media = _dearest(draws, settings, user, search)
-    main = population.main_genre(draws, media)
+    # A step a column, as for impressions: as one expression they are nested deeper than Connect sends.
+    rows = rows.withColumn(_RANK, rank).withColumn(_USER, scattered(draws, F.col(_RANK), settings.users))
+    rows = rows.transform(_with_liking(draws, settings))
+    rows = rows.withColumn(_MEDIA, F.array_max(F.array(*map(_thought, range(_CONSIDERED))))["media"])
+    rows = rows.withColumn(_MAIN, population.main_genre(draws, media))
     genre = draws.look_up([each.name for each in population.GENRES], main)
     sought = draws.pick("sought", _SOUGHT, search)
     term = F.when(sought == 0, genre).when(sought == 1, title(draws, media)).otherwise(director(draws, media))
     hour = draws.pick("searching hour", WEEKDAY_HOURS, search)
     moment_ms = draws.whole_part((hour + draws.uniform("searching minute", search)) * _HOUR_MS)
-    partitions = max(1, settings.searches_per_day // _ROWS_PER_PARTITION)
     columns = {
         schema.USER_ID: user,
         schema.SEARCH_TS: F.timestamp_millis(moment_ms + days_since_epoch(day) * _DAY_MS),
         schema.EVENT_DATE: F.date_from_unix_date(F.lit(days_since_epoch(day))),
         schema.TERM: F.lower(term),
     }
-    numbers = spark.range(0, settings.searches_per_day, 1, partitions)
-    return numbers.select(*(columns[name].alias(name) for name in schema.SEARCHES.columns))
+    return rows.select(*(columns[name].alias(name) for name in schema.SEARCHES.columns))
 
 
-def _dearest(draws: ColumnDraws, settings: SyntheticSettings, user: Column, search: Column) -> Column:
-    """Return the one of some media whose main genre the user likes most; of equals the larger id."""
-    age = population.age_band(draws, user)
-    considered = []
-    for place in range(_CONSIDERED):
-        media = draws.whole(f"comes to mind {place}", settings.media, search) + 1
-        liking = population.genre_affinity(draws, user, age, population.main_genre(draws, media))
-        considered.append(F.struct(liking.alias("liking"), media.alias("media")))
-    return F.array_max(F.array(*considered))["media"]
+def _with_liking(draws: ColumnDraws, settings: SyntheticSettings) -> Step:
+    """Return the step that adds each media that comes to mind, with how much the user likes its main genre."""
+    search, user = F.col(_SEARCH), F.col(_USER)
+
+    def step(rows: DataFrame) -> DataFrame:
+        rows = rows.withColumn(_AGE, population.age_band(draws, user))
+        for place in range(_CONSIDERED):
+            media = draws.whole(f"comes to mind {place}", settings.media, search) + 1
+            rows = rows.withColumn(_MEDIA, media).withColumn(_MAIN, population.main_genre(draws, F.col(_MEDIA)))
+            liking = population.genre_affinity(draws, user, F.col(_AGE), F.col(_MAIN))
+            # The larger liking is the dearer one; of equals the larger id.
+            rows = rows.withColumn(f"thought_{place}", F.struct(liking.alias("liking"), F.col(_MEDIA).alias("media")))
+        return rows
+
+    return step
+
+
+def _thought(place: int) -> Column:
+    return F.col(f"thought_{place}")
