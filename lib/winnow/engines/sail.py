@@ -96,6 +96,8 @@ class SailEngine:
 
         _commit(lambda: writer.save(_path(place)), check_slice)
         stored = DeltaTable(_path(place))
+        if stored.version() == before:  # nothing in the place of nothing is no commit
+            return before
         commits = stored.history(stored.version() - before)
         return max(int(commit["version"]) for commit in commits if commit.get("userMetadata") == record)
 
