@@ -58,6 +58,11 @@ def micros(seconds: Column) -> Column:
     return F.rint(seconds * 1e6)
 
 
+def quotient(dividend: Column, divisor: Column) -> Column:
+    """Return the quotient as a double, null where the divisor is 0: not every engine's ``try_divide`` knows doubles."""
+    return dividend.cast("double") / F.nullif(divisor.cast("double"), F.lit(0.0))
+
+
 def named(name: str) -> Column:
     """Return the column of exactly this name: a dot in it is part of the name, as in a flattened ``geo.country``."""
     return F.col(f"`{name.replace('`', '``')}`")

@@ -32,8 +32,8 @@ def reported(run_job, spark, tmp_path_factory):
     assert run_job("make_impressions", root, *days, *WORLD).code == 0
     media = spark.read.format("delta").load(f"{root}/media")
     popular = F.col("media_id") % 2 == 0
-    hostile = media.withColumn("title", F.when(popular, F.lit(HOSTILE)).otherwise(F.col("title"))).localCheckpoint()
-    hostile.write.format("delta").mode("overwrite").save(f"{root}/media")
+    hostile = media.withColumn("title", F.when(popular, F.lit(HOSTILE)).otherwise(F.col("title"))).toArrow()
+    spark.createDataFrame(hostile).write.format("delta").mode("overwrite").save(f"{root}/media")
     assert run_job("prepare_examples", root, *days, *LINE).code == 0
     assert (
         run_job("generate_candidates", root, "--date", TEST_DAY, "--set", 'retrieval.sources=["popularity"]').code == 0

@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from winnow import schema
-from winnow.contracts import Step
+from winnow.contracts import Step, quotient
 
 RMSE, MAE, COVERAGE, GIVEN, PREDICTED, DROPPED = "rmse", "mae", "coverage", "given", "predicted", "dropped"
 
@@ -30,7 +30,7 @@ def measure_ratings(prediction: str) -> Step:
         error = F.when(is_there, F.col(prediction) - F.col(schema.RATING))
         counts = [F.count(F.lit(1)).alias(GIVEN), F.count(error).alias(PREDICTED)]
         summed = given.agg(F.sqrt(F.avg(error * error)).alias(RMSE), F.avg(F.abs(error)).alias(MAE), *counts)
-        coverage = F.try_divide(F.col(PREDICTED).cast("double"), F.col(GIVEN).cast("double"))
+        coverage = quotient(F.col(PREDICTED), F.col(GIVEN))
         return summed.withColumns({COVERAGE: coverage, DROPPED: F.col(GIVEN) - F.col(PREDICTED)})
 
     return step

@@ -6,6 +6,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from winnow import schema
+from winnow.contracts import quotient
 from winnow.features.kinds import Feature, Formula, Kind, Known
 from winnow.features.media import engaged_rate as media_rate
 from winnow.features.media import length_s, maturity_years
@@ -97,7 +98,7 @@ def _remembered(settings: FeatureSettings, aspect: str, values: Formula) -> list
             "cross",
             0.0,
             f"share of the same {aspect} in all that the user engaged with, halved each {settings.half_life_days} days",
-            lambda known: F.try_divide(total(known, DECAYED), everything(known)),
+            lambda known: quotient(total(known, DECAYED), everything(known)),
             days,
         ),
     ]

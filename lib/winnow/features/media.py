@@ -8,6 +8,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from winnow import schema
+from winnow.contracts import quotient
 from winnow.features.kinds import Feature, Formula, Kind, Known
 from winnow.features.settings import CONTENT, FeatureSettings
 from winnow.features.smoothing import MEAN, STRENGTH, smoothed
@@ -204,7 +205,7 @@ def _history(settings: FeatureSettings) -> list[Feature]:
             "watch_s_per_row",
             0.0,
             "mean seconds watched of an impression",
-            lambda known: F.try_divide(
+            lambda known: quotient(
                 known.media(window(schema.WATCH_MS, longest)), known.media(window(schema.ROWS, longest)) * 1000.0
             ),
             days=longest,
@@ -213,7 +214,7 @@ def _history(settings: FeatureSettings) -> list[Feature]:
             "acted_rate",
             0.0,
             "share of impressions with an action: ratings by those who saw it",
-            lambda known: F.try_divide(
+            lambda known: quotient(
                 known.media(window(schema.ACTED_ROWS, longest)), known.media(window(schema.ROWS, longest))
             ),
             days=longest,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from winnow.contracts import Step
+from winnow.contracts import Step, quotient
 
 #: Columns of a prior: the rate of all, and how many rows of a group it is worth.
 MEAN, STRENGTH = "prior_mean", "prior_strength"
@@ -60,6 +60,6 @@ def _strength() -> Column:
     spread = F.col("k2n") - F.col("k") * p
     chance = p * (1 - p)
     room = n - F.col("n2") / n - freedom
-    rho = F.when((chance > 0) & (room > 0), (F.try_divide(spread, chance) - freedom) / F.nullif(room, F.lit(0.0)))
+    rho = F.when((chance > 0) & (room > 0), (quotient(spread, chance) - freedom) / F.nullif(room, F.lit(0.0)))
     kept = F.greatest(F.lit(_LEAST_RHO), F.least(F.lit(_MOST_RHO), F.coalesce(rho, F.lit(_USUAL_RHO))))
     return (1 - kept) / kept

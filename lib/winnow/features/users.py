@@ -6,6 +6,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from winnow import schema
+from winnow.contracts import quotient
 from winnow.features.kinds import Feature, Known
 from winnow.features.settings import TERM_ASPECT, FeatureSettings
 from winnow.features.smoothing import MEAN, STRENGTH, smoothed
@@ -43,7 +44,7 @@ def declared(settings: FeatureSettings) -> tuple[Feature, ...]:
             "user",
             0.0,
             "mean seconds watched in a session",
-            lambda known: F.try_divide(
+            lambda known: quotient(
                 known.user(window(schema.WATCH_MS, longest)), known.user(window(schema.VISITS, longest)) * 1000.0
             ),
             longest,
@@ -54,7 +55,7 @@ def declared(settings: FeatureSettings) -> tuple[Feature, ...]:
             "user",
             0.0,
             "share of impressions with an action: liked, commented, shared, followed",
-            lambda known: F.try_divide(
+            lambda known: quotient(
                 known.user(window(schema.ACTED_ROWS, longest)), known.user(window(schema.ROWS, longest))
             ),
             longest,
@@ -179,7 +180,7 @@ def _top_genre(settings: FeatureSettings) -> list[Feature]:
             "user",
             0.0,
             "share of the favourite genre in what the user engaged with, newer counts more",
-            lambda known: F.try_divide(F.array_max(decayed(known)), total(known)),
+            lambda known: quotient(F.array_max(decayed(known)), total(known)),
             settings.memory_days,
         ),
         Feature(

@@ -53,8 +53,8 @@ def best(
 
 def _catalogue(media: DataFrame, kind: str, settings: ScoringSettings) -> DataFrame:
     """Return all media as one row, made by one task: what tasks share is then a copy of bytes, not of numbers."""
-    in_order = media.select(schema.MEDIA_ID, schema.FACTORS).repartition(1).sortWithinPartitions(schema.MEDIA_ID)
-    return in_order.mapInArrow(_pack(settings), f"{_IDS} array<{kind}>, {_VECTORS} binary, {_INDEX} binary")
+    together = media.select(schema.MEDIA_ID, schema.FACTORS).repartition(1)
+    return together.mapInArrow(_pack(settings), f"{_IDS} array<{kind}>, {_VECTORS} binary, {_INDEX} binary")
 
 
 def _pack(settings: ScoringSettings) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
@@ -65,7 +65,9 @@ def _pack(settings: ScoringSettings) -> Callable[[Iterator[pa.RecordBatch]], Ite
         if not held:
             return
         ids = pa.concat_arrays([batch.column(media_id) for batch in held])
-        vectors = np.concatenate([_matrix(batch.column(factors)) for batch in held])
+        order = pc.sort_indices(ids)
+        ids = ids.take(order)
+        vectors = np.concatenate([_matrix(batch.column(factors)) for batch in held])[order.to_numpy()]
         columns = {
             _IDS: pa.ListArray.from_arrays(pa.array([0, len(ids)], pa.int32()), ids),
             _VECTORS: pa.array([vectors.tobytes()], pa.binary()),
