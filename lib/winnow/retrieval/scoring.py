@@ -66,7 +66,7 @@ def _pack(settings: ScoringSettings) -> Callable[[Iterator[pa.RecordBatch]], Ite
             return
         ids = pa.concat_arrays([batch.column(media_id) for batch in held])
         order = pc.sort_indices(ids)
-        ids = ids.take(order)
+        ids = pc.take(ids, order)
         vectors = np.concatenate([_matrix(batch.column(factors)) for batch in held])[order.to_numpy()]
         columns = {
             _IDS: pa.ListArray.from_arrays(pa.array([0, len(ids)], pa.int32()), ids),
