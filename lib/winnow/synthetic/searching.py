@@ -21,7 +21,7 @@ _CONSIDERED = 3
 _SOUGHT = (40, 40, 20)
 _ROWS_PER_PARTITION = 1_000_000
 #: Columns on the way.
-_SEARCH, _RANK, _USER, _AGE, _MEDIA, _MAIN = "search", "rank", "user", "age", "media", "main_genre"
+_SEARCH, _PLACE, _USER, _AGE, _MEDIA, _MAIN = "search", "place_among_users", "user", "age", "media", "main_genre"
 _DAY_MS, _HOUR_MS = 86_400_000, 3_600_000
 
 
@@ -41,7 +41,7 @@ def searches(spark: SparkSession, settings: SyntheticSettings, day: dt.date) -> 
     search, user, media, main = (F.col(name) for name in (_SEARCH, _USER, _MEDIA, _MAIN))
     rank = draws.zipf("searching user", settings.users, settings.activity_exponent, search)
     # A step a column, as for impressions: as one expression they are nested deeper than Connect sends.
-    rows = rows.withColumn(_RANK, rank).withColumn(_USER, scattered(draws, F.col(_RANK), settings.users))
+    rows = rows.withColumn(_PLACE, rank).withColumn(_USER, scattered(draws, F.col(_PLACE), settings.users))
     rows = rows.transform(_with_liking(draws, settings))
     rows = rows.withColumn(_MEDIA, F.array_max(F.array(*map(_thought, range(_CONSIDERED))))["media"])
     rows = rows.withColumn(_MAIN, population.main_genre(draws, media))
