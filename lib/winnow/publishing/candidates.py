@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from winnow import __version__, pipeline, retrieval, schema
 from winnow.publishing.known import all_users, check_sources, known_as_of, with_numbers
-from winnow.publishing.models import Fitted, serving_or_fitted
+from winnow.publishing.models import Fitted, merging_weights, serving_or_fitted
 from winnow.run import Run
 from winnow.slices import Slice
 
@@ -35,25 +35,29 @@ def publish_candidates(run: Run, as_of: dt.date, *, is_fitted_anew: bool = False
     if is_fitted_anew:
         check_sources(run)
     known = known_as_of(run, as_of)
-    models = serving_or_fitted(run, as_of, with_numbers(run, known), is_fitted_anew=is_fitted_anew)
-    settings, users = run.settings.retrieval, all_users(run)
+    with serving_or_fitted(run, as_of, with_numbers(run, known), is_fitted_anew=is_fitted_anew) as models:
+        _write_all(run, known, models)
+
+
+def _write_all(run: Run, known: retrieval.Interactions, models: Mapping[str, Fitted]) -> None:
+    """Write the lists of each model, and then the merged ones of what is stored."""
+    as_of, settings, users = known.as_of, run.settings.retrieval, all_users(run)
     digests = {}
     for source, fitted in models.items():
         digests[source] = _digest(run, as_of, {source: fitted.version})
 
         def lists(some: DataFrame, fitted: Fitted = fitted) -> DataFrame:
-            asked = retrieval.Asked(some, settings.candidates, known, settings.skip_seen)
-            return fitted.model.recommend(asked)
+            return fitted.model.recommend(retrieval.Asked(some, settings.candidates, known, settings.skip_seen))
 
         _write(run, as_of, source, users, lists, digests[source])
-        run.tables.release()
+    merging = merging_weights(models, settings)
 
     def merged(some: DataFrame) -> DataFrame:
         stored = run.tables.read_latest(schema.CANDIDATES)
         assert stored is not None
         is_one = F.col(schema.CANDIDATE_SOURCE).isin(list(models)) & (F.col(schema.AS_OF_DATE) == F.lit(as_of))
         mine = stored.where(is_one).join(some, schema.USER_ID, how="left_semi")
-        return mine.transform(retrieval.merge(settings.merging, settings.candidates))
+        return mine.transform(retrieval.merge(merging, settings.candidates))
 
     if run.is_dry:
         return

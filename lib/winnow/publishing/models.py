@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
-
-from winnow import pipeline, retrieval, schema
+from winnow import retrieval, schema
 from winnow.errors import DataError, InputNotReadyError, LeakError
-from winnow.evaluation import sources as compared
-from winnow.local import kept
 from winnow.publishing.known import check_sources, known_as_of, with_numbers
+from winnow.publishing.measuring import RECALL, fitted_and_held, measure_sources
 from winnow.run import Run
 from winnow.store import Card, Gate, ModelStore, at_least
-
-_DAY = dt.timedelta(days=1)
-#: What a model's card tells, and its gate asks for: recall of its lists on the days that were held out.
-RECALL = "recall"
 
 
 @dataclass(frozen=True)
@@ -29,6 +21,8 @@ class Fitted:
 
     model: retrieval.Model
     version: str | None = None
+    #: Recall of its lists on days that were held out, where it was measured.
+    recall: float | None = None
 
 
 def train_models(run: Run, as_of: dt.date) -> None:
@@ -42,7 +36,7 @@ def train_models(run: Run, as_of: dt.date) -> None:
     """
     check_sources(run)
     sources = run.settings.retrieval.sources
-    metrics = _measure(run, as_of)
+    metrics = measure_sources(run, as_of)
     known = with_numbers(run, known_as_of(run, as_of))
     if run.is_dry:
         return
@@ -65,23 +59,31 @@ def roll_back(run: Run) -> None:
         run.say(f"{source}: {_store(run).rollback(source)} serves again")
 
 
+@contextlib.contextmanager
 def serving_or_fitted(
     run: Run, as_of: dt.date, known: retrieval.Interactions, *, is_fitted_anew: bool
-) -> dict[str, Fitted]:
-    """Return a model of each source: the one that serves, or where there is none one that is fitted now.
+) -> Iterator[dict[str, Fitted]]:
+    """Give a model of each source: the one that serves, or where there is none one that is fitted now, and kept meanwhile.
 
     Raises ModelError for a stored model that was changed, LeakError for one that knows the day or later ones.
     """
-    found = {}
-    for source in run.settings.retrieval.sources:
-        stored = None if is_fitted_anew else _serving(run, as_of, source)
-        if stored is None:
-            check_sources(run)
-            run.tables.describe(f"{as_of}: fit {source}")
-            run.say(f"{as_of}: {source} is fitted for this day only" + ("" if is_fitted_anew else ": none serves"))
-            stored = Fitted(retrieval.LEARNERS[source].fit(known, run.settings.retrieval))
-        found[source] = stored
-    return found
+    stored = (
+        {} if is_fitted_anew else {source: _serving(run, as_of, source) for source in run.settings.retrieval.sources}
+    )
+    lacking = [source for source in run.settings.retrieval.sources if stored.get(source) is None]
+    if lacking:
+        check_sources(run)
+        why = "" if is_fitted_anew else ": none serves"
+        run.say(f"{as_of}: {', '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} fitted for this day only{why}")
+    with fitted_and_held(run, known, lacking) as models:
+        new = {source: Fitted(model) for source, model in models.items()}
+        yield {source: stored.get(source) or new[source] for source in run.settings.retrieval.sources}
+
+
+def merging_weights(models: Mapping[str, Fitted], settings: retrieval.RetrievalSettings) -> retrieval.MergingSettings:
+    """Return how the lists are merged: by the weights that are set, else by what each source's recall was found to be."""
+    recalls = {source: fitted.recall for source, fitted in models.items() if fitted.recall is not None}
+    return settings.merging.weighed(recalls if len(recalls) == len(models) else {})
 
 
 def _serving(run: Run, as_of: dt.date, source: str) -> Fitted | None:
@@ -100,60 +102,8 @@ def _serving(run: Run, as_of: dt.date, source: str) -> Fitted | None:
     names = sorted({file.partition("/")[0] for file in stored.manifest.files})
     parts = {name: stored.read(name) if "." in name else stored.rows(run.tables.spark, name) for name in names}
     run.say(f"{as_of}: {source} is that of {version}")
-    return Fitted(retrieval.LEARNERS[source].load(parts, run.settings.retrieval), version)
-
-
-def _measure(run: Run, as_of: dt.date) -> Mapping[str, Mapping[str, float]]:
-    """Return source -> metrics on the days before, and tell them; nothing where there is nothing to measure on."""
-    settings = run.settings.retrieval
-    if not settings.gates.validation_days:
-        return {}
-    start = as_of - settings.gates.validation_days * _DAY
-    relevant = _positives(run, start, as_of)
-    run.tables.describe(f"{start} to {as_of}: what was relevant")
-    (counted,) = pipeline.fetch(relevant.agg(F.count(F.lit(1)).alias(schema.ROWS)))
-    try:
-        known = with_numbers(run, known_as_of(run, start)) if counted[schema.ROWS] else None
-    except InputNotReadyError:
-        known = None
-    if known is None:
-        run.warn(f"{as_of}: nothing to hold the models against in the days from {start} on: no gate is set")
-        return {}
-    users = relevant.select(schema.USER_ID).distinct()
-    asked = retrieval.Asked(users, settings.candidates, known, settings.skip_seen)
-    models = {source: retrieval.LEARNERS[source].fit(known, settings) for source in settings.sources}
-    run.tables.describe(f"{start}: recall of each source")
-    lists = retrieval.lists_of(models, asked)
-    with kept(lists):
-        merged = lists.transform(retrieval.merge(settings.merging, settings.candidates))
-        both = lists.select(*_KEY), merged.select(F.lit(retrieval.MERGED).alias(schema.CANDIDATE_SOURCE), *_KEY[1:])
-        rows = pipeline.fetch(relevant.transform(compared.compare_sources(both[0], settings.candidates)))
-        rows += [
-            row
-            for row in pipeline.fetch(relevant.transform(compared.compare_sources(both[1], settings.candidates)))
-            if row[schema.CANDIDATE_SOURCE] == retrieval.MERGED
-        ]
-    run.tables.release()
-    run.say(_screen(rows, settings.candidates))
-    none = {compared.RELEVANT: counted[schema.ROWS], compared.FOUND: 0, compared.UNIQUE: 0, RECALL: 0.0}
-    by_source = {row[schema.CANDIDATE_SOURCE]: row for row in rows}
-    return {source: _numbers(by_source.get(source, none)) for source in settings.sources}
-
-
-_KEY = (schema.CANDIDATE_SOURCE, schema.USER_ID, schema.MEDIA_ID, schema.RANK)
-
-
-def _positives(run: Run, start: dt.date, end: dt.date) -> DataFrame:
-    """Return the pairs that became positive in the days from ``start`` to before ``end``, and were not before."""
-    examples = run.tables.read(schema.EXAMPLES).transform(pipeline.training_view(run.settings.retrieval.label))
-    settings = run.settings.retrieval
-    until = retrieval.interactions(examples, end, settings)
-    pair = [str(schema.USER_ID), str(schema.MEDIA_ID)]
-    asked = until.positives.where(F.col(schema.EVENT_DATE) >= F.lit(start)).select(*pair).distinct()
-    if not settings.skip_seen:
-        return asked
-    before = retrieval.interactions(examples, start, settings).pairs
-    return asked.join(before, pair, how="left_anti")
+    model = retrieval.LEARNERS[source].load(parts, run.settings.retrieval)
+    return Fitted(model, version, stored.manifest.card.metrics.get(RECALL))
 
 
 def _store(run: Run) -> ModelStore:
@@ -181,18 +131,3 @@ def _card(run: Run, source: str, metrics: Mapping[str, float]) -> Card:
         label=run.settings.retrieval.label,
         metrics=metrics,
     )
-
-
-def _numbers(row: Mapping[str, Any]) -> dict[str, float]:
-    return {name: float(row[name]) for name in (RECALL, compared.FOUND, compared.UNIQUE, compared.RELEVANT)}
-
-
-def _screen(rows: list[dict[str, Any]], n: int) -> str:
-    """Return a line a source: recall, and what it alone has found."""
-    lines = [f"recall@{n} on the days held out, of {rows[0][compared.RELEVANT]:,} relevant:"] if rows else []
-    for row in sorted(rows, key=lambda row: -row[RECALL]):
-        name = row[schema.CANDIDATE_SOURCE]
-        missed = f"   found by none: {row[compared.MISSED]:,}" if name == compared.ANY else ""
-        alone = "" if name in (compared.ANY, retrieval.MERGED) else f"   found by it alone: {row[compared.UNIQUE]:,}"
-        lines.append(f"  {name:<14}{row[RECALL]:.4f}{alone}{missed}")
-    return "\n".join(lines)

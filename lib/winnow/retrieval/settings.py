@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from winnow import schema
@@ -200,7 +200,7 @@ class MergingSettings:
     k: int = 60
     #: Source -> its first places that count; a source not named = as many as ``candidates``.
     quotas: Mapping[str, int] = field(default_factory=dict)
-    #: Source -> its weight; a source not named = 1.
+    #: Source -> its weight, one not named = 1; none = by the recall that training has measured of each, else all alike.
     weights: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -212,6 +212,16 @@ class MergingSettings:
             check_between(f"quotas.{name}", quota, 0, 100_000)
         for name, weight in self.weights.items():
             check_between(f"weights.{name}", weight, 0, 1e6)
+
+    def weighed(self, recalls: Mapping[str, float]) -> MergingSettings:
+        """Return the same with weights in proportion to the recall of each source, where no weights are set.
+
+        A source that finds little does not push down what a good one found.
+        """
+        most = max(recalls.values(), default=0.0)
+        if self.weights or not most:
+            return self
+        return replace(self, weights={source: recall / most for source, recall in recalls.items()})
 
 
 @dataclass(frozen=True)
