@@ -12,16 +12,21 @@ ENGINE ?= spark
 # More arguments for pytest: make test ARGS="-k calibration -x".
 ARGS ?=
 
+# Files of tests that run at a time, each in a process with a session of its own.
+WORKERS ?= 2
+
 VENV_PYTHON := .venv/bin/python
+AT_ONCE := -n $(WORKERS) --dist loadfile
 # Spark at the other end of Connect is the Spark of the other tests: here it is held to the stages, the tables and a job.
 OVER_CONNECT := tests/labelling tests/sampling tests/test_duplicates.py tests/test_census.py tests/test_pipeline.py \
     tests/test_tables.py tests/jobs/test_records.py
+DEMO := --conf conf/local.toml --conf conf/demo.toml
 WEEK := --start 2026-01-05 --end 2026-01-11
 HAS_DEEP := import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, ("torch", "onnx", "onnxscript", "onnxruntime"))))
 MADE := $(ROOT)/.made-$(ROWS_PER_DAY)-rows-per-day
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run report test check format bench dist clean
+.PHONY: help setup run demo report test test-deep check format bench dist clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -37,15 +42,26 @@ run: setup ## generate a week of impressions (once) and make training examples o
 	fi
 	@$(VENV_PYTHON) jobs/prepare_examples.py --engine '$(ENGINE)' --root '$(ROOT)' $(WEEK) --conf conf/local.toml
 
+demo: setup ## after make run, with its ROOT: profiles, candidates, a ranker, recommendations, metrics and the report
+	@$(VENV_PYTHON) jobs/prepare_examples.py --root '$(ROOT)' --start 2026-01-10 --end 2026-01-11 $(DEMO) # of natural balance
+	@$(VENV_PYTHON) jobs/build_profiles.py --root '$(ROOT)' $(WEEK) $(DEMO)
+	@$(VENV_PYTHON) jobs/generate_candidates.py --root '$(ROOT)' --date 2026-01-11 $(DEMO)
+	@$(VENV_PYTHON) jobs/train_ranker.py --root '$(ROOT)' $(WEEK) $(DEMO)
+	@$(VENV_PYTHON) jobs/recommend.py --root '$(ROOT)' --date 2026-01-11 $(DEMO)
+	@$(VENV_PYTHON) jobs/evaluate.py --root '$(ROOT)' --date 2026-01-11 $(DEMO)
+	@$(VENV_PYTHON) jobs/report.py --root '$(ROOT)' $(DEMO)
+
 report: setup ## write what the tables of ROOT told as one page, ROOT/report.html: ROOT=data/demo
 	@$(VENV_PYTHON) jobs/report.py --engine '$(ENGINE)' --root '$(ROOT)'
 
 test: setup ## run every test on Spark, most of them on Sail too, and some over Spark Connect; ARGS="-k name": some, on Spark
 ifeq ($(ARGS),)
-	@$(VENV_PYTHON) -m pytest --engine sail
-	@$(VENV_PYTHON) -m pytest --engine connect $(OVER_CONNECT)
-endif
+	@$(VENV_PYTHON) -m pytest $(AT_ONCE) --engine sail
+	@$(VENV_PYTHON) -m pytest $(AT_ONCE) --engine connect $(OVER_CONNECT)
+	@$(VENV_PYTHON) -m pytest $(AT_ONCE)
+else
 	@$(VENV_PYTHON) -m pytest $(ARGS)
+endif
 
 test-deep: setup ## install torch (once, some 3 GB) and run the tests of the neural models, which make test skips without it
 	@$(VENV_PYTHON) -c '$(HAS_DEEP)' || { \

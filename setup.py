@@ -64,6 +64,7 @@ setup(
             *MLFLOW,
             "pytest>=9.2,<10",
             "pytest-timeout>=2.4,<3",
+            "pytest-xdist>=3.8,<4",
             "chispa>=0.12,<0.13",
             "hypothesis>=6.170,<7",
             "duckdb>=2.0,<3",

@@ -27,8 +27,9 @@ def with_features(run: Run, rows: DataFrame, days: Sequence[dt.date]) -> DataFra
     declared = {feature.name for feature in features.declared(run.settings.features, clock_of(run))}
     if not declared & set(ranked_by(run.settings)):
         return rows
-    profiles = read_profiles(run, days)
     if schema.AS_OF_DATE not in rows.columns:
         rows = rows.transform(features.as_of_day(clock_of(run)))
+        days = [min(days) - dt.timedelta(days=1), *days]  # what was shown before midnight and logged after it
+    profiles = read_profiles(run, days)
     tell_missing(run, rows, profiles)
     return rows.transform(features.featured(profiles, run.settings.features))
