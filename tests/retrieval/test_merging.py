@@ -64,6 +64,15 @@ def test_quotas_and_weights_are_heeded(rows):
         MergingSettings(quotas={"magic": 3})
 
 
+def test_reserved_places_are_kept_where_others_score_more(rows):
+    weights = {"als": 1.0, "popularity": 1.0, "item_item": 0.01}
+    assert [row["media_id"] for row in merged(rows, length=3, weights=weights)[1]] == [12, 10, 14]
+    reserved = merged(rows, length=3, weights=weights, reserved={"item_item": 2})[1]
+    assert [row["media_id"] for row in reserved] == [12, 10, 13]
+    with pytest.raises(SettingsError, match=r"reserved\.als"):
+        MergingSettings(reserved={"als": -1})
+
+
 def test_what_each_source_found_what_it_alone_found_and_what_none_found_is_told(rows, spark):
     relevant = spark.createDataFrame(
         [(1, 12), (1, 13), (1, 99), (2, 14), (3, 10), (1, 12)], "user_id bigint, media_id bigint"

@@ -13,7 +13,7 @@ from winnow.retrieval.settings import MergingSettings
 
 #: The name under which the merged lists are stored.
 MERGED = "merged"
-_FIRST = "first_reason"
+_FIRST, _IS_RESERVED = "first_reason", "is_reserved"
 
 
 def merge(settings: MergingSettings, length: int) -> Step:
@@ -24,7 +24,8 @@ def merge(settings: MergingSettings, length: int) -> Step:
 
     The score is reciprocal rank fusion: the sum over sources of weight / (k + rank), which needs no scores that compare
     (Cormack, Clarke, Buettcher, SIGIR 2009; k = 60 there). Ties go to the smaller media_id. A user whom one source alone
-    serves, such as popularity a new user, has that source's list.
+    serves, such as popularity a new user, has that source's list. Where there are more media than places, those that a
+    source has reserved places for stay.
     """
 
     def step(rows: DataFrame) -> DataFrame:
@@ -41,10 +42,13 @@ def merge(settings: MergingSettings, length: int) -> Step:
         merged = counted.groupBy(schema.USER_ID, schema.MEDIA_ID).agg(
             (F.sum(worth) / 1e9).alias(schema.SCORE),
             F.sort_array(F.collect_list(found)).alias(schema.FOUND_BY),
+            F.max(F.col(schema.RANK) <= _by_source(settings.reserved, 0.0)).alias(_IS_RESERVED),
             F.min(F.when(has_reason, F.struct(schema.RANK, schema.CANDIDATE_SOURCE, schema.REASON))).alias(_FIRST),
         )
-        best_first = Window.partitionBy(schema.USER_ID).orderBy(F.col(schema.SCORE).desc(), schema.MEDIA_ID)
-        ranked = merged.withColumn(schema.RANK, F.row_number().over(best_first)).where(F.col(schema.RANK) <= length)
+        of_user, best_first = Window.partitionBy(schema.USER_ID), (F.col(schema.SCORE).desc(), F.col(schema.MEDIA_ID))
+        place = F.row_number().over(of_user.orderBy(F.col(_IS_RESERVED).desc(), *best_first))
+        chosen = merged.withColumn(schema.RANK, place).where(F.col(schema.RANK) <= length)
+        ranked = chosen.withColumn(schema.RANK, F.row_number().over(of_user.orderBy(*best_first)))
         in_order = F.transform(
             schema.FOUND_BY,
             lambda of: F.struct(of[schema.CANDIDATE_SOURCE], of[schema.RANK], of[schema.SCORE]),

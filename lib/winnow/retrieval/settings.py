@@ -200,16 +200,20 @@ class MergingSettings:
     k: int = 60
     #: Source -> its first places that count; a source not named = as many as ``candidates``.
     quotas: Mapping[str, int] = field(default_factory=dict)
+    #: Source -> its first places that are in the merged list whatever others found: what only it knows, such as new media.
+    reserved: Mapping[str, int] = field(default_factory=dict)
     #: Source -> its weight, one not named = 1; none = by the recall that training has measured of each, else all alike.
     weights: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check the names and the ranges."""
         check_between("k", self.k, 0, 1e6)
-        for key, values in (("quotas", self.quotas), ("weights", self.weights)):
+        places = {"quotas": self.quotas, "reserved": self.reserved}
+        for key, values in (*places.items(), ("weights", self.weights)):
             check(set(values) <= set(SOURCES), key, f"some of {', '.join(SOURCES)}", dict(values))
-        for name, quota in self.quotas.items():
-            check_between(f"quotas.{name}", quota, 0, 100_000)
+        for key, firsts in places.items():
+            for name, first in firsts.items():
+                check_between(f"{key}.{name}", first, 0, 100_000)
         for name, weight in self.weights.items():
             check_between(f"weights.{name}", weight, 0, 1e6)
 
