@@ -17,10 +17,11 @@ START, LAST, TEST_DAY = "2026-01-05", "2026-01-08", "2026-01-09"
 WORLD = ("--set", "synthetic.rows_per_day=4000", "--set", "synthetic.users=150", "--set", "synthetic.media=80")
 DAYS = ("--start", START, "--end", LAST)
 WINDOWS = 'tuning.space={"retrieval.popularity.window_days" = {choices = [1, 2, 3, 4]}}'
-POPULARITY = (
-    "--set", "tuning.model=popularity", "--set", "tuning.search=grid", "--set", WINDOWS, "--set", "tuning.parallel=1",
+GRID = (
+    "--set", "tuning.model=popularity", "--set", "tuning.search=grid", "--set", "tuning.parallel=1",
     "--set", "tuning.train_days=2", "--set", "tuning.pruning=none",
 )  # fmt: skip
+POPULARITY = (*GRID, "--set", WINDOWS)
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +132,7 @@ def test_settings_of_the_sampling_are_tried_on_examples_made_anew(log, run_job, 
     before = read(log, "examples").count()
     space = 'tuning.space={"labels.watched.positive_at_least" = {choices = [0.5, 0.8]}}'
     ended = run_job(
-        "tune", log, *DAYS, *POPULARITY, "--set", "tuning.study=labels", "--set", space, "--out", log / "labels.toml"
+        "tune", log, *DAYS, *GRID, "--set", "tuning.study=labels", "--set", space, "--out", log / "labels.toml"
     )
     assert ended.code == 0, ended.err
     mine = [row for row in finished(log).values() if row["study"] == "labels"]

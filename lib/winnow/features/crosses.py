@@ -199,7 +199,7 @@ def _is_searched(known: Known) -> Column:
 
 
 def _similarity(known: Known) -> Column:
-    products = F.zip_with(
-        known.user(schema.FACTORS), known.media(schema.FACTORS), lambda one, other: one.cast("double") * other
+    products = F.transform(  # by place: not every engine zips
+        known.user(schema.FACTORS), lambda one, place: one.cast("double") * F.get(known.media(schema.FACTORS), place)
     )
     return F.aggregate(products, F.lit(0.0), lambda summed, one: summed + one)
