@@ -81,6 +81,7 @@ def _spark_settings(warehouse):
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.shuffle.partitions": "2",  # 200 nearly empty tasks otherwise
         "spark.databricks.delta.snapshotPartitions": "1",  # 50 tasks a look at a table otherwise
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",  # VACUUM lists a small folder by 10,000 tasks otherwise
         "spark.driver.extraJavaOptions": "-Xss16m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=240m",
         # The stack is for ALS; short runs, few cores; and as much room for code as the JVM has where it compiles in tiers.
     }
