@@ -84,11 +84,16 @@ def ratio(rows, model):
     return rows[model].sum() / rows["watched_label"].sum()
 
 
-def test_trees_order_better_than_a_line_and_a_line_better_than_length_alone(found):
+def test_trees_and_a_line_order_far_better_than_length_alone(found):
+    """How good trees are depends on the order of the rows (0.836 to 0.844 in four runs); which is ahead of the other, too."""
     label = found["watched_label"]
-    trees, line = auc(label, found["gbt"]), auc(label, found["logistic"])
-    assert trees >= 0.84
-    assert trees > line > auc(label, -found["media_duration_s"])
+    trees, line, length = (
+        auc(label, found["gbt"]),
+        auc(label, found["logistic"]),
+        auc(label, -found["media_duration_s"]),
+    )
+    assert min(trees, line) >= 0.83
+    assert min(trees, line) > length + 0.05
 
 
 def test_corrected_scores_are_probabilities_of_the_world_on_every_surface(found):
