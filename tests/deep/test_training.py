@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pyspark.sql import functions as F
 
-from winnow.neural.nets import run_onnx
+from winnow.neural.nets import facts_of, run_onnx
 from winnow.neural.training import train
 
 torch = pytest.importorskip("torch", reason="needs the extra deep: make test-deep")
@@ -31,7 +31,8 @@ def test_onnx_says_what_torch_says_for_any_number_of_rows_and_lists_of_any_lengt
         watched = torch.randint(0, 50, (rows, length))
         return {"key": torch.randint(0, 50, (rows,)), "watched": watched, "numbers": torch.randn(rows, 3)}
 
-    stored = as_onnx(net, inputs(1, 1), lists=["watched"])
+    stored = as_onnx(net, inputs(1, 1), {"places": 50}, lists=["watched"])
+    assert facts_of(stored) == {"places": 50}
     for rows, length in ((1, 1), (7, 1), (1, 5), (300, 20)):
         asked = inputs(rows, length)
         found = run_onnx(stored, {name: value.numpy() for name, value in asked.items()})
