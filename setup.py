@@ -20,7 +20,6 @@ OPTUNA = ["optuna>=5,<6"]
 # do. The exporter to ONNX asks for onnxscript; what only scores needs onnxruntime and nothing else of these.
 DEEP = ["torch>=2.9,<3", "onnx>=1.20,<2", "onnxscript>=0.7,<0.8", "onnxruntime>=1.25,<2"]
 JINJA = ["jinja2>=3.1,<4"]
-MLFLOW = ["mlflow-skinny>=3.17,<4", "sqlalchemy>=2", "alembic>=1.13"]  # its file store is gone: sqlite, through these
 
 setup(
     name="winnow",
@@ -47,7 +46,6 @@ setup(
         "xgb": XGBOOST,
         "tune": OPTUNA,
         "report": JINJA,
-        "mlflow": MLFLOW,
         "deep": DEEP,
         # What pyspark's client of Spark Connect needs.
         "connect": CONNECT,
@@ -61,7 +59,6 @@ setup(
             *XGBOOST,
             *OPTUNA,
             *JINJA,
-            *MLFLOW,
             "pytest>=9.2,<10",
             "pytest-timeout>=2.4,<3",
             "pytest-xdist>=3.8,<4",
