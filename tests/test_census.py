@@ -13,6 +13,7 @@ from winnow.labelling import OUTCOMES
 
 REASONS = ["user_id_missing", "watch_s_negative"]
 LABELS = ["watched", "liked"]
+NULLS = ["watch_s", "surface"]
 DAY = dt.date(2026, 1, 5)
 DDL = (
     "surface string, n bigint, day date, refusal tinyint, log_lines bigint, basis bigint, watch_s double, "
@@ -56,9 +57,11 @@ def rows(spark):
 
 
 def census(rows, strata, labels=LABELS):
-    step = count_strata(strata, labels, OUTCOMES, REASONS, refusal="refusal", log_lines="log_lines", basis="basis")
+    step = count_strata(
+        strata, labels, OUTCOMES, REASONS, refusal="refusal", log_lines="log_lines", basis="basis", nulls=NULLS
+    )
     found = [row.asDict() for row in rows.transform(step).collect()]
-    return read_census(found, strata, labels, OUTCOMES, REASONS)
+    return read_census(found, strata, labels, OUTCOMES, REASONS, NULLS)
 
 
 def check(count, mine):
@@ -69,6 +72,10 @@ def check(count, mine):
     assert count.rows == len(mine)
     assert count.refused == {reason: sum(row[3] == place for row in mine) for place, reason in enumerate(REASONS)}
     assert count.rewatched == sum(bool(row[6] and row[7] and row[6] > row[7]) for row in valid)
+    assert count.nulls == {
+        "watch_s": sum(row[6] is None for row in valid),
+        "surface": sum(row[0] is None for row in valid),
+    }
     for place, label in enumerate(LABELS):
         found = count.labels[label]
         assert found.outcomes == {
@@ -97,7 +104,7 @@ def test_each_combination_of_values_is_a_stratum_and_null_a_value(rows):
 
 
 def test_strata_may_be_called_as_the_counts_are(rows):
-    renamed = rows.withColumnsRenamed({"surface": "refusal_", "rows": "rows_"}).withColumnRenamed("refusal_", "rows")
+    renamed = rows.withColumn("rows", F.col("surface"))
     counts = census(renamed, ["rows", "valid_rows", "stratum_json", "key_0"])
     assert sorted(count.valid_rows for count in counts) == sorted(
         sum(row[0] == surface and row[3] is None for row in ROWS) for surface in {row[0] for row in ROWS}

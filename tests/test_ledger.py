@@ -1,5 +1,6 @@
 """The ledger: one row a day, label and stratum, from which the guards remember the days before."""
 
+import dataclasses
 import datetime as dt
 
 import pytest
@@ -7,12 +8,13 @@ import pytest
 from test_planning import COUNTS, DAY, SETTINGS, stratum
 from winnow import ledger, schema
 from winnow.config import Settings
-from winnow.guards import DayRates, GuardSettings, LabelDay, PastDay
+from winnow.guards import Day, GuardSettings, StratumDay
 from winnow.planning import basis_of_all, plan_of
-from winnow.splitting import SplittingSettings
 from winnow.weighting import BasisSum
 
 A, B, C, D = (f'{{"s":"{name}"}}' for name in "abcd")
+#: What the guards see of COUNTS: of c all rows were refused.
+WATCHED = {A: StratumDay(10, 90, 1.0, 10 / 90), B: StratumDay(30, 20, 1.0, 1.0)}
 
 
 def records(known, counts=COUNTS, kept=None, basis=None):
@@ -57,26 +59,34 @@ def test_a_label_without_kept_positives_has_no_mean():
     assert (row["mean_basis"], row["mean_watch_s"]) == (None, None)
 
 
-def test_the_guards_look_at_the_strata_that_have_rows_and_at_the_rates_of_the_whole_day():
-    days = ledger.label_days(COUNTS, plan_of(COUNTS, DAY, SETTINGS), {"watched": {A}})
-    assert days == {"watched": LabelDay(DayRates(1.0, 30 / 110), {A: (10, 90), B: (30, 20)}, {A})}
-    assert ledger.label_days(COUNTS, plan_of(COUNTS, DAY, SETTINGS), {})["watched"].known is None
+def test_the_guards_look_at_the_strata_that_have_rows_and_at_the_whole_day():
+    counts = tuple(dataclasses.replace(count, nulls={"watch_s": place + 1}) for place, count in enumerate(COUNTS))
+    day = ledger.planned_day(DAY, counts, plan_of(counts, DAY, SETTINGS), is_natural=False)
+    assert day == Day(DAY, 157, {"watched": WATCHED}, {"watch_s": 6})
+    assert (day.positive_rate("watched"), day.negative_rate("watched")) == (1.0, 30 / 110)
+    assert (day.labelled("watched"), day.positive_share("watched")) == (150, 40 / 150)
+    assert day.null_share("watch_s") == 6 / 157
 
 
 def test_a_day_without_a_class_has_the_rate_0():
     counts = (stratum("a", 0, 5),)
-    assert ledger.label_days(counts, plan_of(counts, DAY, SETTINGS), {})["watched"].rates == DayRates(0.0, 0.0)
+    day = ledger.planned_day(DAY, counts, plan_of(counts, DAY, SETTINGS), is_natural=True)
+    assert (day.positive_rate("watched"), day.negative_rate("watched"), day.positive_share("watched")) == (0, 0, 0)
+    assert Day(DAY, 0, {"watched": {}}, {"watch_s": 0}).null_share("watch_s") == 0
 
 
 @pytest.fixture(scope="module")
 def stored(spark):
     """Ledger rows of ten days before DAY, an empty stratum among them."""
+    counts = [dataclasses.replace(count, nulls={"watch_s": 1}) for count in COUNTS]
+    counts[2] = dataclasses.replace(COUNTS[2], nulls={"watch_s": 0})
+    counts[1] = dataclasses.replace(COUNTS[1], nulls={"watch_s": 2})
     rows = []
     for back in range(1, 11):
         day = DAY - dt.timedelta(back)
         for record in ledger.records(
             day,
-            COUNTS,
+            counts,
             plan_of(COUNTS, day, SETTINGS),
             {"watched": BasisSum(40, 40)},
             {("watched", A): (10, 9), ("watched", B): (30, 20)},
@@ -103,23 +113,18 @@ def test_the_days_before_are_the_last_week_or_as_many_as_asked_for(stored):
     ]
 
 
-def test_days_of_validation_are_compared_with_their_like_only(stored):
-    splitting = SplittingSettings(validation_start=DAY - dt.timedelta(2))
-    assert days_found(stored, Settings(splitting=splitting)) == [DAY - dt.timedelta(2), DAY - dt.timedelta(1)]
-    splitting = SplittingSettings(validation_start=DAY - dt.timedelta(2), test_start=DAY - dt.timedelta(1), end=DAY)
-    assert days_found(stored, Settings(splitting=splitting)) == [DAY - dt.timedelta(back) for back in range(7, 2, -1)]
-
-
-def test_the_totals_become_the_past_days_of_the_guards(stored):
-    rows = stored.transform(ledger.days_before(DAY, Settings())).transform(ledger.totals()).collect()
-    days = ledger.past_days([row.asDict() for row in rows])
+def test_a_stored_day_is_to_the_guards_as_it_was_when_it_was_planned(stored):
+    rows = [row.asDict() for row in stored.transform(ledger.days_before(DAY, Settings())).collect()]
+    days = ledger.stored_days(rows, lambda day: day < DAY - dt.timedelta(5))
     assert [day.day for day in days] == [DAY - dt.timedelta(back) for back in range(7, 0, -1)]
-    assert days[0] == PastDay(days[0].day, 157, {"watched": DayRates(1.0, 29 / 110)})
+    assert [day.is_natural for day in days] == [True, True, *[False] * 5]
+    assert days[-1] == Day(DAY - dt.timedelta(1), 157, {"watched": WATCHED}, {"watch_s": 3})
 
 
-def test_empty_strata_are_not_among_the_strata_of_the_days_before(stored):
-    rows = stored.transform(ledger.days_before(DAY, Settings())).transform(ledger.strata()).collect()
-    assert {(row.label, row.stratum) for row in rows} == {("watched", A), ("watched", B)}
+def test_days_that_were_stored_without_nulls_and_empty_strata_are_left_out(stored):
+    rows = [row.asDict() | {"null_rows": None} for row in stored.collect()]
+    assert {tuple(day.nulls) for day in ledger.stored_days(rows, lambda _day: False)} == {()}
+    assert ledger.stored_days([row | {"impression_rows": 0} for row in rows], lambda _day: False) == []
 
 
 def test_what_is_kept_is_counted_by_stratum_and_label(spark):

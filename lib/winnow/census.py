@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pyspark.sql import Column, DataFrame
@@ -14,6 +14,7 @@ from winnow.contracts import Step, json_of, micros, named
 from winnow.errors import ContractError
 
 _KEY = "key_{}"
+_NULLS = "nulls_{}"
 _VALID = "valid_rows"
 _LOG_LINES = "log_line_rows"
 _REWATCHED = "rewatched_rows"
@@ -47,6 +48,8 @@ class StratumCount:
     rewatched: int
     refused: Mapping[str, int]
     labels: Mapping[str, LabelCount]
+    #: Valid rows whose column is null, of the columns that were asked for.
+    nulls: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -63,12 +66,14 @@ def count_strata(
     refusal: str,
     log_lines: str,
     basis: str,
+    nulls: Sequence[str] = (),
 ) -> Step:
     """Return the step from settled rows to one row a stratum, for ``read_census``.
 
     Rows in: the strata columns, L_outcome for each label, the columns named by ``refusal`` (place of the first reason,
     null = valid), ``log_lines`` (input rows that the row stands for) and ``basis`` (whole units); watch_s is null and
-    ``basis`` 0 on refused rows. ``outcomes``, ``reasons``: what the codes stand for, positives first.
+    ``basis`` 0 on refused rows. ``outcomes``, ``reasons``: what the codes stand for, positives first. ``nulls``: columns whose
+    nulls are counted.
 
     Raises ContractError for a stratum column of a type that has no plain values.
     """
@@ -91,6 +96,7 @@ def count_strata(
             F.sum(basis).alias(_BASIS),
             F.sum(micros(watch).cast("bigint")).alias(_WATCH),
             F.count_if((watch > duration) & (duration > 0)).alias(_REWATCHED),
+            *(F.count_if(named(name).isNull()).alias(_NULLS.format(place)) for place, name in enumerate(nulls)),
         )
         is_valid = F.col(_REFUSAL).isNull()
         sums = [
@@ -98,6 +104,7 @@ def count_strata(
             _sum_where(is_valid, _ROWS, _VALID),
             _sum_where(is_valid, _REWATCHED, _REWATCHED),
             *(_sum_where(F.col(_REFUSAL) == place, _ROWS, _refused(reason)) for place, reason in enumerate(reasons)),
+            *(_sum_where(is_valid, _NULLS.format(place), _NULLS.format(place)) for place in range(len(nulls))),
         ]
         for label in labels:
             has = [is_valid & (F.col(_code(label)) == place) for place in range(len(outcomes))]
@@ -116,6 +123,7 @@ def read_census(
     labels: Collection[str],
     outcomes: Collection[str],
     reasons: Collection[str],
+    nulls: Sequence[str] = (),
 ) -> tuple[StratumCount, ...]:
     """Return what ``count_strata`` counted, in the order of the strata's text, so that every run plans alike."""
     counts = [
@@ -134,6 +142,7 @@ def read_census(
                 )
                 for label in labels
             },
+            nulls={name: row[_NULLS.format(place)] for place, name in enumerate(nulls)},
         )
         for row in rows
     ]

@@ -23,7 +23,7 @@ from winnow.evaluation.settings import EvaluationSettings
 from winnow.features.settings import FeatureSettings
 from winnow.guards import GuardSettings
 from winnow.importing import ImportingSettings
-from winnow.labelling import Label, LabellingSettings, WatchedFraction, check_labels
+from winnow.labelling import Label, LabellingSettings, WatchedFraction, action_columns, check_labels
 from winnow.maintenance import MaintenanceSettings
 from winnow.ranking.settings import RankingSettings
 from winnow.reporting.settings import ReportingSettings
@@ -113,12 +113,22 @@ class Settings:
         for name in self.sampling.strata:
             is_outcome = name in outcome or any(name in label.actions_of(own) for own, label in self.labels.items())
             check(not is_outcome, "sampling.strata", "columns known before the outcome, and not the id", name)
+        for name in self.guards.null_columns:
+            told = f"a column that the census reads: {', '.join(sorted(self.census_columns))}"
+            check(name in self.census_columns, "guards.null_columns", told, name)
         outcome = {schema.IMPRESSION_ID, schema.WATCH_S, schema.IMPRESSION_TS, schema.TRUE_PROBABILITY}
         for label in self.labels:
             outcome |= {schema.label_column(label), schema.rate_column(label), schema.weight_column(label)}
         for name in self.ranking.columns:
             is_outcome = name in outcome or any(name in label.actions_of(own) for own, label in self.labels.items())
             check(not is_outcome, "ranking.columns", "columns known before the outcome, and not the id", name)
+
+    @property
+    def census_columns(self) -> set[str]:
+        """The columns of the impressions that the first pass reads: what rates, weights, guards and funnel need."""
+        columns = {str(column) for column in schema.IMPRESSIONS.columns} | set(self.sampling.strata)
+        columns |= set(action_columns(self.labels))
+        return columns | ({str(schema.SESSION_ID)} if self.weighting.needs_sessions else set())
 
     def as_record(self) -> dict[str, Any]:
         """Return the settings as plain values, in the form of conf: ``build`` makes the same settings of them."""

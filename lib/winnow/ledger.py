@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -13,41 +14,31 @@ from winnow import labelling, schema
 from winnow.census import LabelCount, StratumCount
 from winnow.config import Settings
 from winnow.contracts import HELPER, Step, json_of, named
-from winnow.guards import DayRates, LabelDay, PastDay
+from winnow.guards import Day, StratumDay
 from winnow.sampling import Quota, Quotas, SamplePlan
 from winnow.weighting import BasisSum
 
 _OF_LABELS = f"{HELPER}of_labels"
 _KNOWN, _NEW, _VANISHED = "known", "new", "vanished"
+#: What the guards compare of a stored day.
+_COMPARED = (
+    schema.EVENT_DATE,
+    schema.LABEL,
+    schema.STRATUM,
+    schema.IMPRESSION_ROWS,
+    schema.POSITIVES,
+    schema.NEGATIVES,
+    schema.POSITIVE_RATE,
+    schema.NEGATIVE_RATE,
+    schema.NULL_ROWS,
+)
 
 
 def days_before(day: dt.date, settings: Settings) -> Step:
-    """Return the step from the ledger to the rows of the days before ``day`` that it is compared with.
-
-    Days of validation and test are left out: they are sampled by another rule.
-    """
+    """Return the step from the ledger to the rows of the days before ``day`` that it is compared with."""
     days = [day - dt.timedelta(days=back) for back in range(1, settings.guards.history_days + 1)]
-    alike = [past for past in days if settings.splitting.is_natural(past) == settings.splitting.is_natural(day)]
-    return lambda ledger: ledger.where(F.col(schema.EVENT_DATE).isin(alike) & (F.col(schema.IMPRESSION_ROWS) > 0))
-
-
-def totals() -> Step:
-    """Return the step from ledger rows to one row a day and label: rows, positives, negatives and what was kept."""
-    counted = (
-        schema.IMPRESSION_ROWS,
-        schema.POSITIVES,
-        schema.NEGATIVES,
-        schema.KEPT_POSITIVES,
-        schema.KEPT_NEGATIVES,
-    )
-    return lambda ledger: ledger.groupBy(schema.EVENT_DATE, schema.LABEL).agg(
-        *(F.sum(name).alias(name) for name in counted)
-    )
-
-
-def strata() -> Step:
-    """Return the step from ledger rows to one row a label and stratum that had rows."""
-    return lambda ledger: ledger.select(schema.LABEL, schema.STRATUM).distinct()
+    has_rows = F.col(schema.IMPRESSION_ROWS) > 0
+    return lambda ledger: ledger.where(F.col(schema.EVENT_DATE).isin(days) & has_rows).select(*_COMPARED)
 
 
 def count_kept(strata: Sequence[str], labels: Sequence[str]) -> Step:
@@ -73,47 +64,54 @@ def count_kept(strata: Sequence[str], labels: Sequence[str]) -> Step:
     return step
 
 
-def past_days(rows: Sequence[Mapping[str, Any]]) -> list[PastDay]:
-    """Return the days that ``totals`` told of."""
-    days: dict[dt.date, list[Mapping[str, Any]]] = {}
+def stored_days(rows: Sequence[Mapping[str, Any]], is_natural: Callable[[dt.date], bool]) -> list[Day]:
+    """Return the days that have ledger rows, in order, as the guards look at them; a stratum that was empty is none.
+
+    ``is_natural``: whether a day was sampled as one of validation or test.
+    """
+    by_day: dict[dt.date, list[Mapping[str, Any]]] = {}
     for row in rows:
-        days.setdefault(row[schema.EVENT_DATE], []).append(row)
-    return [
-        PastDay(day, labels[0][schema.IMPRESSION_ROWS], {row[schema.LABEL]: _rates(row) for row in labels})
-        for day, labels in sorted(days.items())
-    ]
+        if row[schema.IMPRESSION_ROWS]:
+            by_day.setdefault(row[schema.EVENT_DATE], []).append(row)
+    return [_stored_day(day, mine, is_natural=is_natural(day)) for day, mine in sorted(by_day.items())]
 
 
-def label_days(counts: Sequence[StratumCount], plan: SamplePlan, known: Mapping[str, set[str]]) -> dict[str, LabelDay]:
-    """Return the day itself as the guards look at it; ``known``: the strata of each label in the days before."""
-    days = {}
-    for label, pairs in plan.quotas.items():
-        rates = DayRates(_day_rate([pair.positives for pair in pairs]), _day_rate([pair.negatives for pair in pairs]))
-        strata_here = {
-            count.stratum: (pair.positives.available, pair.negatives.available)
+def planned_day(day: dt.date, counts: Sequence[StratumCount], plan: SamplePlan, *, is_natural: bool) -> Day:
+    """Return a day that is counted and planned, and not stored yet, as the guards look at it."""
+    labels = {
+        label: {
+            count.stratum: StratumDay(
+                pair.positives.available, pair.negatives.available, pair.positives.rate, pair.negatives.rate
+            )
             for count, pair in zip(counts, pairs, strict=True)
             if count.valid_rows
         }
-        days[label] = LabelDay(rates, strata_here, known.get(label))
-    return days
+        for label, pairs in plan.quotas.items()
+    }
+    return Day(
+        day, sum(count.valid_rows for count in counts), labels, _summed(count.nulls for count in counts), is_natural
+    )
 
 
-def stored_label_days(rows: Sequence[Mapping[str, Any]], known: Mapping[str, set[str]]) -> dict[str, LabelDay]:
-    """Return a stored day, all of its ledger rows, as the guards look at it; ``known``: as for ``label_days``."""
-    days = {}
-    for label in dict.fromkeys(row[schema.LABEL] for row in rows):
-        mine = [row for row in rows if row[schema.LABEL] == label]
-        rates = DayRates(
-            _stored_rate(mine, schema.POSITIVES, schema.POSITIVE_RATE),
-            _stored_rate(mine, schema.NEGATIVES, schema.NEGATIVE_RATE),
+def _stored_day(day: dt.date, rows: Sequence[Mapping[str, Any]], *, is_natural: bool) -> Day:
+    labels: dict[str, dict[str, StratumDay]] = {}
+    for row in rows:
+        labels.setdefault(row[schema.LABEL], {})[row[schema.STRATUM]] = StratumDay(
+            row[schema.POSITIVES], row[schema.NEGATIVES], row[schema.POSITIVE_RATE], row[schema.NEGATIVE_RATE]
         )
-        strata_here = {
-            row[schema.STRATUM]: (row[schema.POSITIVES], row[schema.NEGATIVES])
-            for row in mine
-            if row[schema.IMPRESSION_ROWS]
-        }
-        days[label] = LabelDay(rates, strata_here, known.get(label))
-    return days
+    # What is told of a stratum and not of a label stands in the rows of each label.
+    of_one = [row for row in rows if row[schema.LABEL] == rows[0][schema.LABEL]]
+    nulls = _summed(json.loads(row[schema.NULL_ROWS] or "{}") for row in of_one)
+    return Day(day, sum(row[schema.IMPRESSION_ROWS] for row in of_one), labels, nulls, is_natural)
+
+
+def _summed(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Return the sums by column."""
+    sums: dict[str, int] = {}
+    for one in counts:
+        for column, rows in one.items():
+            sums[column] = sums.get(column, 0) + rows
+    return sums
 
 
 def records(
@@ -153,6 +151,7 @@ def records(
                     schema.KEPT_POSITIVES: positives,
                     schema.KEPT_NEGATIVES: negatives,
                     schema.STATE: _state(count, seen),
+                    schema.NULL_ROWS: json.dumps(count.nulls),
                 }
             )
         nothing = LabelCount(dict.fromkeys(labelling.OUTCOMES, 0), 0, 0)
@@ -166,6 +165,7 @@ def records(
                     schema.KEPT_POSITIVES: 0,
                     schema.KEPT_NEGATIVES: 0,
                     schema.STATE: _VANISHED,
+                    schema.NULL_ROWS: None,
                 }
             )
     return made
@@ -201,20 +201,3 @@ def _quotas(pair: Quotas) -> dict[str, Any]:
         schema.POSITIVE_RATE: pair.positives.rate,
         schema.NEGATIVE_RATE: pair.negatives.rate,
     }
-
-
-def _rates(row: Mapping[str, Any]) -> DayRates:
-    def rate(kept: str, there: str) -> float:
-        return float(row[kept] / row[there]) if row[there] else 0.0
-
-    return DayRates(rate(schema.KEPT_POSITIVES, schema.POSITIVES), rate(schema.KEPT_NEGATIVES, schema.NEGATIVES))
-
-
-def _stored_rate(rows: Sequence[Mapping[str, Any]], available: str, rate: str) -> float:
-    there = sum(row[available] for row in rows)
-    return float(sum(row[rate] * row[available] for row in rows) / there) if there else 0.0
-
-
-def _day_rate(quotas: Sequence[Quota]) -> float:
-    there = sum(quota.available for quota in quotas)
-    return sum(quota.rate * quota.available for quota in quotas) / there if there else 0.0

@@ -55,7 +55,7 @@ class Line:
         self.mature_until = mature_until
         self.describe = describe
         self.day = day
-        self.narrow = _columns_for_the_census(settings)
+        self.narrow = sorted(settings.census_columns)
         checked = impressions.transform(_contract(settings)).where(F.col(schema.EVENT_DATE) == F.lit(day))
         self.rows = checked
         self.wide = [*self.narrow, *sorted(set(checked.columns) - set(self.narrow))]
@@ -64,7 +64,7 @@ class Line:
         """Return what the census counts: the first pass."""
         settings, labels = self.settings, list(self.settings.labels)
         reasons = list(refusals(settings.contracts))
-        sampled = settings.sampling.strata
+        sampled, nulls = settings.sampling.strata, settings.guards.null_columns
         is_valid = F.col(_REFUSAL).isNull()
         counted = (
             self._settled(self.narrow)
@@ -81,11 +81,12 @@ class Line:
                     refusal=_REFUSAL,
                     log_lines=duplicates.LOG_LINES,
                     basis=weighting.BASIS,
+                    nulls=nulls,
                 )
             )
         )
         self.describe(f"{self.day}: census of the strata")
-        return read_census(fetch(counted), sampled, labels, labelling.OUTCOMES, reasons)
+        return read_census(fetch(counted), sampled, labels, labelling.OUTCOMES, reasons, nulls)
 
     def settle_plan(self, plan: SamplePlan, counts: Sequence[StratumCount]) -> tuple[SamplePlan, dict[str, BasisSum]]:
         """Return the plan with the draws that its exact samples end at, and the summed basis of the kept positives.
@@ -219,11 +220,3 @@ def _contract(settings: Settings) -> Step:
     ]
     helpers = [duplicates.LOG_LINES, duplicates.ID_HASH, sampling.DRAW, weighting.BASIS, IS_HEAVY_USER, _REFUSAL]
     return conform(schema.IMPRESSIONS, needed=needed, reserved=[*made, *helpers], names=settings.columns)
-
-
-def _columns_for_the_census(settings: Settings) -> list[str]:
-    columns = {str(column) for column in schema.IMPRESSIONS.columns} | set(settings.sampling.strata)
-    columns |= set(labelling.action_columns(settings.labels))
-    if settings.weighting.needs_sessions:
-        columns.add(schema.SESSION_ID)
-    return sorted(columns)

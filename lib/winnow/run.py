@@ -45,6 +45,7 @@ class Run:
     command: Sequence[str]
     funnels: list[Funnel] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
 
     @property
     def days(self) -> list[dt.date]:
@@ -69,10 +70,14 @@ class Run:
         self.warnings.append(message)
 
     def heed(self, findings: Sequence[Finding]) -> None:
-        """Warn of what the guards found odd; raise GuardError where they found what must not be published."""
+        """Tell what the guards found, and keep it for the record; raise GuardError where it must not be published."""
+        self.findings += findings
         for finding in findings:
+            told = f"{finding.message} ({finding.rule})"
             if finding.severity == "warn":
-                self.warn(f"{finding.message} ({finding.rule})")
+                self.warn(told)
+            elif finding.severity == "note":
+                self.say(told)
         stop_if_blocked(findings)
 
     def write_file(self, name: str, text: str) -> Path:
@@ -119,6 +124,7 @@ class Run:
             schema.ERROR: _masked(error),
             schema.STARTED_TS: self.started,
             schema.FINISHED_TS: dt.datetime.now(dt.UTC),
+            schema.FINDINGS: json.dumps([finding.as_record() for finding in self.findings]),
         }
 
     def metadata(self) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from winnow import schema
@@ -67,14 +68,14 @@ class Tables:
         """Return the rows of the table at a version, by default the pinned one."""
         reader = self.spark.read.format("delta").option("versionAsOf", self.pin(table) if version is None else version)
         place = self.location(table)
-        return reader.load(place) if is_path(place) else reader.table(place)
+        return _whole(table, reader.load(place) if is_path(place) else reader.table(place))
 
     def read_latest(self, table: schema.Table) -> DataFrame | None:
         """Return the rows of a table of our own as they are now, None where it was never written."""
         if not self.exists(table):
             return None
-        place = self.location(table)
-        return self.spark.read.format("delta").load(place) if is_path(place) else self.spark.read.table(place)
+        rows = self._stored(table)
+        return None if rows is None else _whole(table, rows)
 
     def read_slice(self, table: schema.Table, where: Slice) -> DataFrame | None:
         """Return the rows of a slice of a table of our own as they are now, None where it was never written."""
@@ -115,7 +116,7 @@ class Tables:
     def append(self, table: schema.Table, rows: DataFrame) -> None:
         """Add rows to a table that only grows; appends do not disturb each other."""
         self._ensure(table, rows)
-        self._engine.append(self.location(table), rows)
+        self._engine.append(self.location(table), rows, self._new_columns(table, rows))
 
     def local(self, table: schema.Table, records: Sequence[Mapping[str, Any]]) -> DataFrame:
         """Return rows made of the driver's own values, with the columns of the table."""
@@ -217,6 +218,13 @@ class Tables:
         """Drop what fitted models hold in memory."""
         self._engine.release()
 
+    def _stored(self, table: schema.Table) -> DataFrame | None:
+        """Return the rows of a table with the columns that it has, None where it was never written."""
+        if not self.exists(table):
+            return None
+        place = self.location(table)
+        return self.spark.read.format("delta").load(place) if is_path(place) else self.spark.read.table(place)
+
     def _ensure(self, table: schema.Table, rows: DataFrame) -> None:
         """Make the table when it is not there; two runs may try at once, and one of them does it."""
         for look in range(_LOOKS):
@@ -234,7 +242,7 @@ class Tables:
 
     def _new_columns(self, table: schema.Table, rows: DataFrame) -> list[str]:
         """Return what the rows have and the stored table has not yet; a column of another type is refused."""
-        stored = self.read_latest(table)
+        stored = self._stored(table)
         kinds = dict(stored.dtypes) if stored is not None else {}
         wrong = [f"{name} is {kinds[name]}, not {kind}" for name, kind in rows.dtypes if kinds.get(name, kind) != kind]
         if wrong:
@@ -243,3 +251,9 @@ class Tables:
                 "would write. Write to another root, or rewrite the stored table once."
             )
         return [name for name in rows.columns if name not in kinds]
+
+
+def _whole(table: schema.Table, rows: DataFrame) -> DataFrame:
+    """Return the rows with the columns that later versions of the table brought, null where it has not got them yet."""
+    lacking = [column for column in table.columns if column.since > 1 and column not in rows.columns]
+    return rows.withColumns({column: F.lit(None).cast(column.type) for column in lacking}) if lacking else rows

@@ -51,8 +51,8 @@ class Engine(Protocol):
         Raises ConcurrentRunError, naming nothing but why, when the slice was changed meanwhile.
         """
 
-    def append(self, place: str, rows: DataFrame) -> None:
-        """Add rows; appends do not disturb each other."""
+    def append(self, place: str, rows: DataFrame, new_columns: list[str]) -> None:
+        """Add rows; appends do not disturb each other. ``new_columns``: as for ``replace``."""
 
     def is_gone(self, fault: Exception) -> bool:
         """Return whether the fault is that files of a former version, or the version itself, are there no more."""

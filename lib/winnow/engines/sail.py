@@ -75,11 +75,8 @@ class SailEngine:
 
     def replace(self, place: str, rows: DataFrame, where: Slice, record: str, new_columns: list[str]) -> int:
         """Replace the slice by the rows in one commit that carries the record, and return its version."""
+        _add_columns(_path(place), rows, new_columns)
         stored = DeltaTable(_path(place))
-        if new_columns:
-            fields = [field for field in nullable(rows.schema) if field.name in new_columns]
-            stored.alter.add_columns([Field.from_json(field.json()) for field in fields])
-            stored = DeltaTable(_path(place))
         # In a union with nothing of the table the rows take on its columns: those that they lack are null, and the arrays
         # are named as stored ones are, without which Sail cannot write them.
         nothing = self._spark.read.format("delta").load(_path(place)).where(F.lit(False))
@@ -101,8 +98,9 @@ class SailEngine:
         commits = stored.history(stored.version() - before)
         return max(int(commit["version"]) for commit in commits if commit.get("userMetadata") == record)
 
-    def append(self, place: str, rows: DataFrame) -> None:
+    def append(self, place: str, rows: DataFrame, new_columns: list[str]) -> None:
         """Add rows; appends do not disturb each other."""
+        _add_columns(_path(place), rows, new_columns)
         _commit(lambda: rows.write.format("delta").mode("append").save(_path(place)), lambda: None)
 
     def is_gone(self, fault: Exception) -> bool:
@@ -154,6 +152,13 @@ class SailEngine:
 
     def release(self) -> None:
         """Do nothing: no model of Spark ML is fitted here."""
+
+
+def _add_columns(path: str, rows: DataFrame, names: list[str]) -> None:
+    """Add columns of the rows to a table, null in what is stored."""
+    if names:
+        fields = [field for field in nullable(rows.schema) if field.name in names]
+        DeltaTable(path).alter.add_columns([Field.from_json(field.json()) for field in fields])
 
 
 def _commit(write: Callable[[], None], check_slice: Callable[[], None]) -> None:

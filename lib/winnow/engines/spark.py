@@ -116,9 +116,10 @@ class SparkEngine:
             builder = builder.property(name, value)
         builder.execute()
 
-    def append(self, place: str, rows: DataFrame) -> None:
+    def append(self, place: str, rows: DataFrame, new_columns: list[str]) -> None:
         """Add rows; appends do not disturb each other."""
-        _save(rows.write.format("delta").mode("append"), place)
+        writer = rows.write.format("delta").mode("append")
+        _save(writer.option("mergeSchema", "true") if new_columns else writer, place)
 
     def is_gone(self, fault: Exception) -> bool:
         """Return whether the fault is that files of a former version, or the version itself, are there no more."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 from pyspark.sql import functions as F
@@ -100,18 +100,16 @@ def _tell(run: Run, prepared: Prepared, kept: _Kept, known: Mapping[str, set[str
 
 def _inspect(run: Run, prepared: Prepared) -> dict[str, set[str]]:
     """Hold the day against the guards; return the strata of each label in the days before."""
+    day, is_natural = prepared.day, run.settings.splitting.is_natural
     past = run.tables.read_latest(schema.LEDGER)
-    history: Sequence[guards.PastDay] = ()
+    run.tables.describe(f"{day}: the days before")
+    rows = [] if past is None else fetch(past.transform(ledger.days_before(day, run.settings)))
+    history = ledger.stored_days(rows, is_natural)
+    today = ledger.planned_day(day, prepared.strata, prepared.plan, is_natural=is_natural(day))
+    run.heed(guards.inspect(prepared.funnel, today, history, run.settings.guards))
     known: dict[str, set[str]] = {}
-    if past is not None:
-        run.tables.describe(f"{prepared.day}: the days before")
-        before = past.transform(ledger.days_before(prepared.day, run.settings))
-        history = ledger.past_days(fetch(before.transform(ledger.totals())))
-        for row in fetch(before.transform(ledger.strata())) if history else []:
-            known.setdefault(row[schema.LABEL], set()).add(row[schema.STRATUM])
-    labels = ledger.label_days(prepared.strata, prepared.plan, known)
-    findings = guards.inspect(prepared.funnel, labels, history, run.settings.guards)
-    run.heed(findings)
+    for row in rows:
+        known.setdefault(row[schema.LABEL], set()).add(row[schema.STRATUM])
     return known
 
 

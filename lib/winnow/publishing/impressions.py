@@ -85,8 +85,8 @@ def _inspect(run: Run, funnels: Sequence[Funnel]) -> None:
     findings = []
     for funnel in (funnel for funnel in funnels if funnel.day is not None):
         day: dt.date = funnel.day  # type: ignore[assignment]
-        history = [guards.PastDay(past, rows) for past, rows in stored.items() if day - back <= past < day]
-        findings += guards.inspect(funnel, {}, history, run.settings.guards)
+        history = [guards.Day(past, rows) for past, rows in stored.items() if day - back <= past < day]
+        findings += guards.inspect(funnel, guards.Day(day, funnel.valid_rows), history, run.settings.guards)
     run.heed(findings)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from winnow import ledger, pipeline, reporting, schema
+from winnow import pipeline, reporting, schema
 from winnow.contracts import Step
 from winnow.errors import InputNotReadyError, SettingsError
 from winnow.funnel import Funnel
@@ -50,8 +50,7 @@ def _gather(run: Run) -> reporting.Contents:
     shown = {row[schema.EVENT_DATE] for row in days or ()}
     funnels = _funnels(runs, shown)
     natural = _natural_days(run, days or [], runs or [])
-    totals = _all(run, schema.LEDGER, lambda rows: rows.transform(_last_days(settings.days)).transform(ledger.totals()))
-    found = drift(days or [], totals or [], funnels, natural, run.settings.guards)
+    found = drift(days or [], funnels, natural, run.settings.guards)
     alarms = [reporting.Alarm(day, one.rule, one.severity, one.message.removeprefix(f"{day}: ")) for day, one in found]
     return reporting.Contents(
         place=run.tables.root,

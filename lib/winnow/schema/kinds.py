@@ -11,13 +11,15 @@ class Column(str):
     types: tuple[str, ...]
     doc: str
     is_required: bool
+    since: int
 
-    def __new__(cls, name: str, types: str, doc: str, *, is_required: bool = True) -> Column:
-        """Make the name; ``types`` are alternatives, split by ``|``."""
+    def __new__(cls, name: str, types: str, doc: str, *, is_required: bool = True, since: int = 1) -> Column:
+        """Make the name; ``types`` are alternatives, split by ``|``; ``since``: the version of our tables that brought it."""
         column = super().__new__(cls, name)
         column.types = tuple(types.split("|"))
         column.doc = doc
         column.is_required = is_required
+        column.since = since
         return column
 
     @property

@@ -35,6 +35,12 @@ NEGATIVE_THRESHOLD = Column("negative_threshold", "double", "a negative is kept 
 POSITIVE_RATE = Column("positive_rate", "double", "inclusion probability of a positive")
 NEGATIVE_RATE = Column("negative_rate", "double", "inclusion probability of a negative")
 MEAN_WATCH_S = Column("mean_watch_s", "double", "mean seconds watched of the stratum's positives; null without any")
+NULL_ROWS = Column(
+    "null_rows",
+    "string",
+    "valid rows of the stratum whose column is null, by column as a JSON object; null = not counted",
+    since=2,
+)
 MEAN_BASIS = Column("mean_basis", "double", "mean weight basis g(T) of the day's kept positives; null without any")
 STATE = Column("state", "string", "known, new (unseen in the days before) or vanished (seen then, empty now)")
 
@@ -62,6 +68,7 @@ LEDGER = Table(
         MEAN_BASIS,
         STATE,
         RUN_ID,
+        NULL_ROWS,
     ),
     key=(EVENT_DATE, LABEL, STRATUM),
     partition=(EVENT_DATE,),
@@ -77,6 +84,9 @@ CODE_VERSION = Column("code_version", "string", "version of Winnow, with the com
 INPUT_VERSIONS = Column("input_versions", "string", "pinned version of each input table, as JSON")
 OUTPUT_VERSIONS = Column("output_versions", "string", "version that each write made, as JSON")
 FUNNEL = Column("funnel", "string", "the counts of each day, as JSON")
+FINDINGS = Column(
+    "findings", "string", "what the guards found: rule, severity, found, low, high, label, message, as JSON", since=2
+)
 STATUS = Column("status", "string", "done, failed or refused")
 ERROR = Column("error", "string", "what went wrong; null when done")
 STARTED_TS = Column("started_ts", "timestamp", "start of the run, UTC")
@@ -100,6 +110,7 @@ RUNS = Table(
         ERROR,
         STARTED_TS,
         FINISHED_TS,
+        FINDINGS,
     ),
     key=(RUN_ID,),
 )
