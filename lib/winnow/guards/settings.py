@@ -43,7 +43,7 @@ class GuardSettings:
     #: A rate of sampling, of the whole day or of a stratum, may differ from the median of those days by this factor.
     most_rate_change: float = 3.0
     #: Columns whose share of nulls is looked at, of those that the census reads anyway.
-    null_columns: tuple[str, ...] = (schema.WATCH_S, schema.MEDIA_DURATION_S)
+    null_columns: tuple[str, ...] = (str(schema.WATCH_S), str(schema.MEDIA_DURATION_S))
     #: The share of nulls in such a column may differ from the median of those days by so much.
     most_null_change: float = 0.1
     #: Rows with which shares, and a stratum's rates, are compared; of fewer, chance alone makes them jump.
