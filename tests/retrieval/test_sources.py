@@ -15,7 +15,6 @@ from winnow.retrieval import (
     RetrievalSettings,
     ScoringSettings,
     SvdSettings,
-    fit_and_recommend,
     interactions,
 )
 from winnow.retrieval.ids import number_ids
@@ -78,7 +77,18 @@ def test_a_row_logged_the_day_before_but_shown_on_the_as_of_day_is_not_known(exa
 def test_a_number_once_given_to_an_id_stays(spark):
     known = number_ids(spark.createDataFrame([("m",), ("c",), ("c",), (None,)], "media_id string"), "media_id")
     grown = number_ids(spark.createDataFrame([("z",), ("a",), ("m",)], "media_id string"), "media_id", known)
-    assert {tuple(row) for row in grown.collect()} == {("c", 0), ("m", 1), ("a", 2), ("z", 3)}
+    numbers = dict(map(tuple, grown.collect()))
+    assert {name: numbers[name] for name in "cm"} == dict(map(tuple, known.collect()))
+    assert sorted(numbers[name] for name in "cm") == [0, 1]
+    assert sorted(numbers[name] for name in "az") == [2, 3]
+
+
+@pytest.mark.parametrize("of", ["bigint", "string"])
+def test_ids_have_the_numbers_from_0_on_each_once_in_any_partitioning(spark, of):
+    ids = spark.range(5_000).selectExpr(f"cast(9223372036854775807 - id * 7 as {of}) as user_id")
+    once, again = (dict(map(tuple, number_ids(ids.repartition(parts), "user_id").collect())) for parts in (1, 7))
+    assert once == again
+    assert sorted(once.values()) == list(range(5_000))
 
 
 def test_the_best_are_those_of_brute_force_in_any_partitioning(spark):
@@ -121,16 +131,16 @@ def test_a_graph_finds_what_is_near_and_leaves_out_what_was_seen(spark):
     assert len(exact & near) > 190
 
 
-def test_popularity_counts_each_user_once_in_the_window_and_serves_users_without_a_past(examples, spark):
+def test_popularity_counts_each_user_once_in_the_window_and_serves_users_without_a_past(examples, spark, recommended):
     rows = [(user, 5, 1, 9.0, 10.0, 1) for user in (1, 2)] + [(1, 6, 1, 9.0, 10.0, 1)] * 3
     rows += [(user, 7, 1, 9.0, 10.0, 30) for user in (1, 2, 3)]  # before the window
     users = spark.createDataFrame([(1,), (3,), (99,)], "user_id bigint")
-    found = fit_and_recommend(examples(rows), AS_OF, RetrievalSettings(sources=("popularity",)), users, 5)
+    found = recommended(examples(rows), AS_OF, RetrievalSettings(sources=("popularity",)), users, 5)
     assert lists(found) == {"popularity": {3: [5, 6], 99: [5, 6]}}  # user 1 has seen all
     assert {(row["media_id"], row["score"]) for row in found.collect()} == {(5, 1.0), (6, 0.5)}
 
 
-def test_a_country_has_its_own_list_and_a_small_one_is_near_that_of_all(examples, spark):
+def test_a_country_has_its_own_list_and_a_small_one_is_near_that_of_all(examples, spark, recommended):
     rows = [(user, 1, 1, 9.0, 10.0, 1) for user in range(40)]  # everybody in FR watched 1
     rows += [(user, 2, 1, 9.0, 10.0, 1) for user in range(100, 130)]  # most in BR watched 2
     rows += [(999, 3, 1, 9.0, 10.0, 1)]  # one user in MT, and nobody else, watched 3
@@ -138,7 +148,7 @@ def test_a_country_has_its_own_list_and_a_small_one_is_near_that_of_all(examples
     accounts = spark.createDataFrame([*countries, (5000, None), (5001, "PL")], "user_id bigint, country string")
     users = spark.createDataFrame([(49,), (139,), (998,), (5000,), (5001,)], "user_id bigint")
     settings = RetrievalSettings(sources=("popularity",), popularity=PopularitySettings(smoothing=10.0))
-    found = fit_and_recommend(examples(rows), AS_OF, settings, users, 3, Beside(users=accounts)).cache()
+    found = recommended(examples(rows), AS_OF, settings, users, 3, Beside(users=accounts)).cache()
     everywhere = [1, 2, 3]
     assert lists(found)["popularity"] == {
         49: [1, 2, 3], 139: [2, 1, 3], 998: everywhere, 5000: everywhere, 5001: everywhere,
@@ -172,7 +182,7 @@ def of_spark_ml(*given):
         of_spark_ml("als_explicit", "bigint"),
     ],
 )
-def test_every_model_solves_the_checkerboard(examples, spark, source, ids):
+def test_every_model_solves_the_checkerboard(examples, spark, source, ids, recommended):
     rows, expected, name = checkerboard(examples, ids)
     users = spark.createDataFrame([(user,) for user in expected], f"user_id {ids}")
     beside = {}
@@ -193,7 +203,7 @@ def test_every_model_solves_the_checkerboard(examples, spark, source, ids):
         popularity=PopularitySettings(smoothing=0.1),
         ratings=RatingsSettings(rank=2, iterations=5, regularisation=0.01),
     )
-    found = fit_and_recommend(rows, AS_OF, settings, users, 1, Beside(**beside)).collect()
+    found = recommended(rows, AS_OF, settings, users, 1, Beside(**beside)).collect()
     assert {row["user_id"]: [row["media_id"]] for row in found} == expected
     assert {row["rank"] for row in found} == {1}
     if source == "item_item":
@@ -201,21 +211,21 @@ def test_every_model_solves_the_checkerboard(examples, spark, source, ids):
 
 
 @pytest.mark.not_on("sail", why="it has no Spark ML")
-def test_two_fits_of_als_agree_in_any_partitioning(examples, spark):
+def test_two_fits_of_als_agree_in_any_partitioning(examples, spark, recommended):
     rows, expected, _ = checkerboard(examples, "bigint")
     users = spark.createDataFrame([(user,) for user in expected], "user_id bigint")
     settings = RetrievalSettings(sources=("als",), als=SMALL)
     once, again = (
-        sorted(fit_and_recommend(rows.repartition(parts), AS_OF, settings, users, 3).collect()) for parts in (1, 5)
+        sorted(recommended(rows.repartition(parts), AS_OF, settings, users, 3).collect()) for parts in (1, 5)
     )
     assert once == again
 
 
 @pytest.mark.not_on("sail", why="it has no Spark ML")
-def test_als_without_a_pair_says_so(examples, spark):
+def test_als_without_a_pair_says_so(examples, spark, recommended):
     users = spark.createDataFrame([(1,)], "user_id bigint")
     with pytest.raises(DataError, match="found none"):
-        fit_and_recommend(examples([(1, 1, 0, 1.0, 10.0, 1)]), AS_OF, RetrievalSettings(sources=("als",)), users)
+        recommended(examples([(1, 1, 0, 1.0, 10.0, 1)]), AS_OF, RetrievalSettings(sources=("als",)), users)
 
 
 def test_an_unknown_source_is_refused():

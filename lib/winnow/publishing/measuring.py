@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -78,11 +79,10 @@ def _found(run: Run, known: retrieval.Interactions, relevant: DataFrame) -> list
     asked = retrieval.Asked(relevant.select(schema.USER_ID).distinct(), n, known, settings.skip_seen)
     with fitted_and_held(run, known, settings.sources) as models, contextlib.ExitStack() as held:
         lists = [
-            held.enter_context(kept(retrieval.lists_of({source: model}, asked))) for source, model in models.items()
+            held.enter_context(kept(model.recommend(asked).withColumn(schema.CANDIDATE_SOURCE, F.lit(source))))
+            for source, model in models.items()
         ]
-        together = lists[0]
-        for more in lists[1:]:
-            together = together.unionByName(more)
+        together = reduce(DataFrame.unionByName, lists)
         run.tables.describe(f"{known.as_of}: recall of each source")
         rows = pipeline.fetch(relevant.transform(compared.compare_sources(together.select(*_KEY), n)))
         recalls = {row[schema.CANDIDATE_SOURCE]: row[RECALL] for row in rows}

@@ -30,7 +30,7 @@ def train_models(run: Run, as_of: dt.date) -> None:
 
     The gate: recall on the last ``retrieval.gates.validation_days`` before the day, by models that were fitted to the days
     before those, is at least ``least_of_former`` of what the serving model's card tells. The models that then serve know the
-    held-out days too. Nothing serves before all are stored; what fails on the way leaves the former models serving.
+    held-out days too. Nothing serves before all are stored and have passed; what fails on the way leaves all former models serving.
 
     Raises InputNotReadyError without examples before the day, GuardError naming the gates that stay shut.
     """
@@ -49,14 +49,22 @@ def train_models(run: Run, as_of: dt.date) -> None:
         run.tables.release()
         run.say(f"{as_of}: {source} stored as {version}")
     for source in sources:
-        store.promote(source, version, gates[source])
+        store.prove(source, version, gates[source])
+    for source in sources:
+        store.promote(source, version)
     run.say(f"{as_of}: {', '.join(sources)} serve")
 
 
 def roll_back(run: Run) -> None:
-    """Let the models serve that served before; raises InputNotReadyError where there was none."""
-    for source in run.settings.retrieval.sources:
-        run.say(f"{source}: {_store(run).rollback(source)} serves again")
+    """Let the models serve that served before: those of all sources, or where one cannot, of none.
+
+    Raises InputNotReadyError where there was none, ModelError for one that was changed.
+    """
+    store, sources = _store(run), run.settings.retrieval.sources
+    for source in sources:
+        store.open(source, store.former(source))
+    for source in sources:
+        run.say(f"{source}: {store.rollback(source)} serves again")
 
 
 @contextlib.contextmanager

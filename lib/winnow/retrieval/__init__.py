@@ -15,7 +15,7 @@ from winnow.retrieval.settings import (
     ScoringSettings,
     SvdSettings,
 )
-from winnow.retrieval.sources import LEARNERS, Learner, Model, fit_and_recommend, lists_of
+from winnow.retrieval.sources import LEARNERS, Learner, Model
 from winnow.retrieval.tower_settings import TwoTowerSettings
 
 __all__ = [
@@ -36,8 +36,6 @@ __all__ = [
     "ScoringSettings",
     "SvdSettings",
     "TwoTowerSettings",
-    "fit_and_recommend",
     "interactions",
-    "lists_of",
     "merge",
 ]

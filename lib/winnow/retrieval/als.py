@@ -25,24 +25,21 @@ def fit_als(known: Interactions, settings: RetrievalSettings) -> FactorModel:
     """
     own = settings.als
     pairs = known.pairs.where(F.col(schema.CONFIDENCE) > 0).withColumnRenamed(schema.CONFIDENCE, _VALUE)
-    try:
-        users, media = factorise(pairs, _VALUE, own, known.beside, implicitPrefs=True, alpha=own.alpha)
-    except IllegalArgumentException as fault:
-        if "No ratings" not in str(fault):
-            raise
-        raise DataError(
-            f"retrieval.als: expected pairs of a user and a media with a positive before {known.as_of}, found none. "
-            "Prepare examples of earlier days, or name another retrieval.label."
-        ) from fault
+    lacking = (
+        f"retrieval.als: expected pairs of a user and a media with a positive before {known.as_of}, found none. "
+        "Prepare examples of earlier days, or name another retrieval.label."
+    )
+    users, media = factorise(pairs, _VALUE, own, known.beside, lacking, implicitPrefs=True, alpha=own.alpha)
     return FactorModel(users, media, settings.scoring)
 
 
 def factorise(
-    rows: DataFrame, value: str, settings: AlsSettings, beside: Beside, **how: Any
+    rows: DataFrame, value: str, settings: AlsSettings, beside: Beside, lacking: str, **how: Any
 ) -> tuple[DataFrame, DataFrame]:
     """Return the factors of the users (user_id, factors) and of the media (media_id, factors) of a sparse matrix.
 
-    ``rows``: user_id, media_id and ``value``, one row a pair. ``how``: more parameters of Spark's ALS.
+    ``rows``: user_id, media_id and ``value``, one row a pair. ``how``: more parameters of Spark's ALS. Raises DataError, saying
+    ``lacking``, without any row.
     """
     from pyspark.ml.recommendation import ALS  # not everywhere where the rest of retrieval runs
 
@@ -66,7 +63,12 @@ def factorise(
         ratingCol=_VALUE,
         **how,
     )
-    fitted = als.fit(cells)
+    try:
+        fitted = als.fit(cells)
+    except IllegalArgumentException as fault:
+        if "No ratings" not in str(fault):
+            raise
+        raise DataError(lacking) from fault
     return (
         numbered(fitted.userFactors, users, number="id", vector="features"),
         numbered(fitted.itemFactors, media, number="id", vector="features"),

@@ -82,7 +82,7 @@ def fit_explicit(
 ) -> FactorModel:
     """Fit factors to what the bias model leaves of the ratings before the as-of day, ``by`` als or svd.
 
-    ``ratings``: in place of those. Raises InputNotReadyError without ratings.
+    ``ratings``: in place of those. Raises InputNotReadyError without a table of ratings, DataError by als without a rating.
     """
     rows = known_ratings(known) if ratings is None else ratings
     bias = fit_bias(rows, settings)
@@ -92,7 +92,11 @@ def fit_explicit(
     own = settings.ratings
     if by == "als":
         how = replace(settings.als, rank=own.rank, iterations=own.iterations, regularisation=own.regularisation)
-        users, media = factorise(left, _LEFT, how, known.beside, implicitPrefs=False)
+        lacking = (
+            f"retrieval.als_explicit: expected ratings before {known.as_of}, found none. Bring them in by import_ratings, or "
+            "leave als_explicit out of retrieval.sources."
+        )
+        users, media = factorise(left, _LEFT, how, known.beside, lacking, implicitPrefs=False)
     else:
         like = replace(settings.svd, rank=own.rank, iterations=own.iterations)
         users, media = decompose(left, _LEFT, like, known.beside, own.regularisation)

@@ -95,11 +95,10 @@ class ModelStore:
         self._check_native(folder, manifest.files)
         return Stored(manifest, f"{self._place}/{folder}", lambda file: self._files.read(f"{folder}/{file}"))
 
-    def promote(self, name: str, version: str, gates: Sequence[Gate] = ()) -> None:
-        """Let a version serve; the former one serves until then.
+    def prove(self, name: str, version: str, gates: Sequence[Gate]) -> None:
+        """Raise what ``open`` raises, and GuardError naming each gate that stays shut.
 
-        Raises what ``open`` raises, and GuardError naming each gate that stays shut: a metric that the card does not have
-        opens none.
+        A metric that the card does not have opens none.
         """
         metrics = self.open(name, version).manifest.card.metrics
         shut = [gate for gate in gates if gate.metric not in metrics or not gate.passes(metrics[gate.metric])]
@@ -108,6 +107,10 @@ class ModelStore:
                 f"{gate.metric} {gate.expected}, found {metrics.get(gate.metric, 'no such metric')}" for gate in shut
             ]
             raise GuardError(f"models/{name}/{version}: expected {'; '.join(told)}. What served before serves on.")
+
+    def promote(self, name: str, version: str, gates: Sequence[Gate] = ()) -> None:
+        """Let a version serve; the former one serves until then. Raises what ``prove`` raises."""
+        self.prove(name, version, gates)
         with self._files.alone(name):
             others = self._pointer(name).without(version)
             self._swap(f"{name}/{_SERVING}", Pointer((*others.versions, version)))
@@ -115,12 +118,17 @@ class ModelStore:
     def rollback(self, name: str) -> str:
         """Let the version serve that served before this one, and return it; raises what ``open`` raises of it."""
         with self._files.alone(name):
-            *former, _ = self._pointer(name).versions or ("",)
-            if not former:
-                raise InputNotReadyError(f"models/{name}: expected a version that served before, found none.")
-            self.open(name, former[-1])
-            self._swap(f"{name}/{_SERVING}", Pointer(tuple(former)))
-        return former[-1]
+            former = self.former(name)
+            self.open(name, former)
+            self._swap(f"{name}/{_SERVING}", Pointer(self._pointer(name).versions[:-1]))
+        return former
+
+    def former(self, name: str) -> str:
+        """Return the version that served before the one that does; raises InputNotReadyError where none did."""
+        versions = self._pointer(name).versions
+        if len(versions) < 2:
+            raise InputNotReadyError(f"models/{name}: expected a version that served before, found none.")
+        return versions[-2]
 
     def remove(self, name: str, version: str) -> None:
         """Remove a version and all its files; raises ModelError for the one that serves."""
