@@ -7,7 +7,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from winnow.errors import LeakError, SettingsError
-from winnow.splitting import Period, Split, SplittingSettings, assign, bounds, check_no_leak, folds
+from winnow.splitting import FoldSettings, Period, Split, SplittingSettings, assign, bounds, check_no_leak, folds
 
 DAY_US = 86_400_000_000
 
@@ -154,7 +154,7 @@ def test_the_gap_is_held_before_what_follows_training_only():
 
 
 def test_rolling_folds_train_on_as_many_days_each():
-    made = folds(Period(jan(1), jan(11)), train_days=4, validation_days=2, gap_days=1, step_days=2)
+    made = folds(Period(jan(1), jan(11)), FoldSettings("rolling", 4, validation_days=2, gap_days=1, step_days=2))
     assert made == (
         Split(Period(jan(1), jan(5)), Period(jan(6), jan(8))),
         Split(Period(jan(3), jan(7)), Period(jan(8), jan(10))),
@@ -162,7 +162,7 @@ def test_rolling_folds_train_on_as_many_days_each():
 
 
 def test_expanding_folds_train_on_all_days_since_the_start():
-    made = folds(Period(jan(1), jan(8)), train_days=4, kind="expanding")
+    made = folds(Period(jan(1), jan(8)), FoldSettings("expanding", 4))
     assert made == (
         Split(Period(jan(1), jan(5)), Period(jan(5), jan(6))),
         Split(Period(jan(1), jan(6)), Period(jan(6), jan(7))),
@@ -171,11 +171,11 @@ def test_expanding_folds_train_on_all_days_since_the_start():
 
 
 def test_too_few_days_or_steps_of_nothing_are_refused():
-    with pytest.raises(SettingsError, match="days: expected enough days for one fold"):
-        folds(Period(jan(1), jan(5)), train_days=4)
-    assert len(folds(Period(jan(1), jan(6)), train_days=4)) == 1
+    with pytest.raises(SettingsError, match="expected enough days for one fold"):
+        folds(Period(jan(1), jan(5)), FoldSettings(train_days=4))
+    assert len(folds(Period(jan(1), jan(6)), FoldSettings(train_days=4))) == 1
     for wrong in ("train_days", "validation_days", "step_days"):
-        with pytest.raises(SettingsError, match=f"{wrong}: expected at least 1"):
-            folds(Period(jan(1), jan(31)), **{"train_days": 4, wrong: 0})
+        with pytest.raises(SettingsError, match=f"{wrong}: expected a number from 1"):
+            FoldSettings(**{wrong: 0})
     with pytest.raises(SettingsError, match="gap_days"):
-        folds(Period(jan(1), jan(31)), train_days=4, gap_days=-1)
+        FoldSettings(gap_days=-1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from itertools import pairwise
 from typing import Literal
@@ -56,6 +56,28 @@ class Split:
 
 
 @dataclass(frozen=True)
+class FoldSettings:
+    """``[splitting.folds]``: time-ordered folds of the days that a job is given, for cross-validation and for tuning."""
+
+    #: rolling: each fold trains on train_days; expanding: on all days since the first.
+    kind: Literal["rolling", "expanding"] = "expanding"
+    #: Days that the first fold trains on.
+    train_days: int = 4
+    #: Days that each fold is judged on.
+    validation_days: int = 1
+    #: Days between them, used for nothing.
+    gap_days: int = 0
+    #: Days from one fold to the next.
+    step_days: int = 1
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        for key in ("train_days", "validation_days", "step_days"):
+            check_between(key, getattr(self, key), 1, 3_650)
+        check_between("gap_days", self.gap_days, 0, 365)
+
+
+@dataclass(frozen=True)
 class SplittingSettings:
     """``[splitting]``: which days are for what. Without any, every day is for training."""
 
@@ -75,6 +97,7 @@ class SplittingSettings:
     evaluation_rate: float = 1.0
     #: Downsample the negatives of validation and test days as those of training: their metrics are then not the world's.
     downsample_evaluation: bool = False
+    folds: FoldSettings = field(default_factory=FoldSettings)
 
     def __post_init__(self) -> None:
         """Check ranges and the order of the days."""
@@ -105,31 +128,20 @@ class SplittingSettings:
         return self.split().part_of(day) in (VALIDATION, TEST) and not self.downsample_evaluation
 
 
-def folds(
-    days: Period,
-    *,
-    train_days: int,
-    validation_days: int = 1,
-    gap_days: int = 0,
-    step_days: int = 1,
-    kind: Literal["rolling", "expanding"] = "rolling",
-) -> tuple[Split, ...]:
+def folds(days: Period, settings: FoldSettings) -> tuple[Split, ...]:
     """Return time-ordered folds for cross-validation inside ``days``, the earliest first.
 
-    rolling: each trains on ``train_days``; expanding: the first does, each later one on all days since the start.
-    Every fold validates on the ``validation_days`` that follow its training and the gap.
+    Every fold validates on the ``validation_days`` that follow its training and the gap. Raises SettingsError where the days
+    are too few for one fold.
     """
-    for key, value in (("train_days", train_days), ("validation_days", validation_days), ("step_days", step_days)):
-        check(value >= 1, key, "at least 1", value)
-    check(gap_days >= 0, "gap_days", "0 or more", gap_days)
     made = []
-    train_end = days.start + train_days * _DAY
-    while (validation_start := train_end + gap_days * _DAY) + validation_days * _DAY <= days.end:
-        start = days.start if kind == "expanding" else train_end - train_days * _DAY
-        validation = Period(validation_start, validation_start + validation_days * _DAY)
-        made.append(Split(Period(start, train_end), validation))
-        train_end += step_days * _DAY
-    check(len(made) > 0, "days", "enough days for one fold", f"{days.start} to before {days.end}")
+    train_end = days.start + settings.train_days * _DAY
+    while (start := train_end + settings.gap_days * _DAY) + settings.validation_days * _DAY <= days.end:
+        known_since = days.start if settings.kind == "expanding" else train_end - settings.train_days * _DAY
+        validation = Period(start, start + settings.validation_days * _DAY)
+        made.append(Split(Period(known_since, train_end), validation))
+        train_end += settings.step_days * _DAY
+    check(len(made) > 0, "splitting.folds", "enough days for one fold", f"{days.start} to before {days.end}")
     return tuple(made)
 
 

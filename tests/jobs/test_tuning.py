@@ -19,7 +19,7 @@ DAYS = ("--start", START, "--end", LAST)
 WINDOWS = 'tuning.space={"retrieval.popularity.window_days" = {choices = [1, 2, 3, 4]}}'
 GRID = (
     "--set", "tuning.model=popularity", "--set", "tuning.search=grid", "--set", "tuning.parallel=1",
-    "--set", "tuning.train_days=2", "--set", "tuning.pruning=none",
+    "--set", "splitting.folds.train_days=2", "--set", "tuning.pruning=none",
 )  # fmt: skip
 POPULARITY = (*GRID, "--set", WINDOWS)
 
@@ -117,7 +117,7 @@ def test_als_is_tuned_some_trials_at_a_time_and_nothing_stays_in_memory(log, run
     space = (
         'tuning.space={"retrieval.als.rank" = {low = 2, high = 8}, "retrieval.als.alpha" = {low = 1.0, high = 40.0}}'
     )
-    study = ["tuning.study=als", "tuning.trials=4", "tuning.startup=2", "tuning.train_days=3", space]
+    study = ["tuning.study=als", "tuning.trials=4", "tuning.startup=2", "splitting.folds.train_days=3", space]
     ended = run_job("tune", log, *DAYS, *(part for one in [*small, *study] for part in ("--set", one)))
     assert ended.code == 0, ended.err
     mine = [row for row in finished(log).values() if row["study"] == "als"]
@@ -148,7 +148,7 @@ def test_settings_of_the_sampling_are_tried_on_examples_made_anew(log, run_job, 
         (['tuning.space={"retrieval.als.rnak" = {choices = [1]}}'], 2, "did you mean rank"),
         (['tuning.space={"retrieval.als.rank" = {choices = [8, 0]}}'], 2, "from 1 to 1024"),
         (["splitting.test_start=2026-01-08"], 3, "Give an earlier --end"),
-        (["tuning.train_days=9"], 2, "enough days for one fold"),
+        (["splitting.folds.train_days=9"], 2, "enough days for one fold"),
     ],
 )
 def test_what_cannot_be_searched_is_refused_before_the_first_trial(log, run_job, sets, code, said):

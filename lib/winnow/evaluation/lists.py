@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from operator import or_
 
@@ -52,6 +52,34 @@ def _place(rows: DataFrame) -> Column:
     raise ContractError(
         f"lists: missing {schema.RANK} (int, from 1) or {schema.SCORE} (double). It has: {', '.join(rows.columns)}"
     )
+
+
+def check_relevance(columns: Sequence[str], relevance: Iterable[str]) -> None:
+    """Raise ContractError where the examples have no label of one of the names."""
+    missing = [name for label in relevance if (name := schema.label_column(label)) not in columns]
+    if missing:
+        raise ContractError(
+            f"evaluation.relevance: expected labels of the examples, found no {', '.join(missing)}. "
+            f"They have: {', '.join(columns)}"
+        )
+
+
+def graded(relevance: Mapping[str, int]) -> Step:
+    """Return the step that keeps the examples that are positive for a label of ``relevance``, and adds GRADE and rate.
+
+    GRADE is the highest of those labels, rate the least of their rates. Raises ContractError where a label is missing.
+    """
+
+    def step(rows: DataFrame) -> DataFrame:
+        check_relevance(rows.columns, relevance)
+        grades = [F.when(is_positive(label), F.lit(grade)) for label, grade in relevance.items()]
+        rates = [F.when(is_positive(label), F.col(schema.rate_column(label))) for label in relevance]
+        grade = grades[0] if len(grades) == 1 else F.greatest(*grades)
+        rate = rates[0] if len(rates) == 1 else F.least(*rates)
+        made = rows.withColumns({GRADE: grade.cast("int"), schema.RATE: rate})
+        return made.where(F.col(GRADE).isNotNull())
+
+    return step
 
 
 def relevant(slices: Sequence[str] = ()) -> Step:

@@ -31,6 +31,10 @@ class EvaluationSettings:
     baseline: str | None = None
     #: Column of the examples that is a score itself -> the label that it is a score of.
     score_columns: Mapping[str, str] = field(default_factory=dict)
+    #: Last interactions of each user that are asked for (--protocol leave_last_out).
+    last_out: int = 1
+    #: Share of the pairs of a user and a media that is asked for (--protocol masked_at_random).
+    masked_share: float = 0.25
     #: Bins of a reliability curve, of equally many rows.
     bins: int = 20
     #: Share of intervals that hold the truth.
@@ -61,6 +65,8 @@ class EvaluationSettings:
             "rising whole numbers from 1 on",
             bands,
         )
+        check_between("last_out", self.last_out, 1, 10_000)
+        check_between("masked_share", self.masked_share, 1e-6, 1 - 1e-6)
         check_between("bins", self.bins, 2, 1_000)
         check_between("confidence", self.confidence, 0.5, 0.9999)
         check_between("resamples", self.resamples, 100, 100_000)

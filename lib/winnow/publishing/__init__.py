@@ -17,6 +17,7 @@ from winnow.publishing.metrics import publish_metrics
 from winnow.publishing.models import roll_back, train_models
 from winnow.publishing.online_metrics import publish_online_metrics
 from winnow.publishing.profiles import publish_tiles, read_profiles
+from winnow.publishing.protocols import publish_protocol
 from winnow.publishing.ranking import publish_ranker
 from winnow.publishing.ratings import publish_ratings
 from winnow.publishing.recommendations import publish_recommendations
@@ -35,6 +36,7 @@ __all__ = [
     "publish_impressions",
     "publish_metrics",
     "publish_online_metrics",
+    "publish_protocol",
     "publish_ranker",
     "publish_ratings",
     "publish_recommendations",

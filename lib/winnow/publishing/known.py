@@ -25,13 +25,7 @@ def known_as_of(run: Run, as_of: dt.date) -> retrieval.Interactions:
     """
     tables, settings = run.tables, run.settings.retrieval
     examples = tables.read(schema.EXAMPLES).transform(pipeline.training_view(settings.label))
-    beside = retrieval.Beside(
-        media=_if_there(run, schema.MEDIA),
-        users=_if_there(run, schema.USERS),
-        onboarding=_if_there(run, schema.ONBOARDING),
-        ratings=_if_there(run, schema.RATINGS),
-    )
-    known = retrieval.interactions(examples, as_of, settings, beside)
+    known = retrieval.interactions(examples, as_of, settings, beside_of(run))
     tables.describe(f"{as_of}: what was known before")
     has_watch = F.col(schema.CONFIDENCE) > 0
     counts = F.count(F.lit(1)).alias(schema.ROWS), F.count(F.when(has_watch, 1)).alias(schema.UNITS)
@@ -47,6 +41,16 @@ def known_as_of(run: Run, as_of: dt.date) -> retrieval.Interactions:
         "count for popularity only"
     )
     return known
+
+
+def beside_of(run: Run) -> retrieval.Beside:
+    """Return the tables that tell more than the log does, as far as they are there."""
+    return retrieval.Beside(
+        media=_if_there(run, schema.MEDIA),
+        users=_if_there(run, schema.USERS),
+        onboarding=_if_there(run, schema.ONBOARDING),
+        ratings=_if_there(run, schema.RATINGS),
+    )
 
 
 def all_users(run: Run) -> DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -19,16 +20,28 @@ _PAIR: list[str] = [schema.USER_ID, schema.MEDIA_ID]
 _WAS_SEEN = "was_seen"
 
 
-def measure_lists(run: Run, before: DataFrame, held_out: DataFrame, listed: Mapping[Model, DataFrame]) -> list[Record]:
-    """Return the records of METRICS for the lists of each model, as of the run's first day.
+class HeldOut(NamedTuple):
+    """What lists are held against, and what was known when they were made."""
 
-    ``before`` and ``held_out``: the examples of the time before it, and of the run's days. Relevant is a media that is
-    positive for a label of ``evaluation.relevance``.
+    #: The day of the lists, before which everything is known.
+    as_of: dt.date
+    #: What was known.
+    before: DataFrame
+    #: The examples that the lists did not know.
+    examples: DataFrame
+    #: How they are called on screen, such as their days.
+    called: str
+
+
+def measure_lists(run: Run, held_out: HeldOut, listed: Mapping[Model, DataFrame]) -> list[Record]:
+    """Return the records of METRICS for the lists of each model.
+
+    Relevant is a media that is positive for a label of ``evaluation.relevance``.
 
     Raises InputNotReadyError without positives, ContractError where the examples lack a slice's column.
     """
     settings = run.settings.evaluation
-    wanted = _wanted(run, before, held_out)
+    wanted = _wanted(run, held_out)
     best = {model: rows.transform(lists.lists(settings.longest)) for model, rows in listed.items()}
     baseline = _baseline(run, list(best))
     accuracy = {model: _accuracy(run, model, wanted, rows) for model, rows in best.items()}
@@ -37,7 +50,7 @@ def measure_lists(run: Run, before: DataFrame, held_out: DataFrame, listed: Mapp
         for k in settings.at
         for metric in ranking.METRICS_OF_LISTS
     ]
-    return [*compare(accuracy, means, asked_of(settings), baseline), *_measure_beyond(run, before, best, baseline)]
+    return [*compare(accuracy, means, asked_of(settings), baseline), *_measure_beyond(run, held_out, best, baseline)]
 
 
 def _baseline(run: Run, models: Sequence[Model]) -> Model | None:
@@ -62,16 +75,11 @@ def _accuracy(run: Run, model: Model, wanted: DataFrame, best: DataFrame) -> Sum
 # ---- what was wanted -----------------------------------------------------------------------------------------------
 
 
-def _wanted(run: Run, before: DataFrame, held_out: DataFrame) -> DataFrame:
-    """Return what users engaged with in the period, as ``lists.relevant`` makes it."""
-    settings, tables, start = run.settings.evaluation, run.tables, run.days[0]
-    period = f"{start} to {run.days[-1]}"
-    grades = [F.when(lists.is_positive(label), F.lit(grade)) for label, grade in settings.relevance.items()]
-    rates = [F.when(lists.is_positive(label), F.col(schema.rate_column(label))) for label in settings.relevance]
-    grade = grades[0] if len(grades) == 1 else F.greatest(*grades)
-    rate = rates[0] if len(rates) == 1 else F.least(*rates)
-    graded = held_out.withColumns({lists.GRADE: grade.cast("int"), schema.RATE: rate})
-    graded = graded.where(F.col(lists.GRADE).isNotNull()).join(_seen(run, before), on=_PAIR, how="left")
+def _wanted(run: Run, held_out: HeldOut) -> DataFrame:
+    """Return what users engaged with in the held-out examples, as ``lists.relevant`` makes it."""
+    settings, tables, period = run.settings.evaluation, run.tables, held_out.called
+    graded = held_out.examples.transform(lists.graded(settings.relevance))
+    graded = graded.join(_seen(run, held_out.before), on=_PAIR, how="left")
     tables.describe(f"{period}: positives")
     (found,) = pipeline.fetch(
         graded.agg(
@@ -113,20 +121,20 @@ def _seen(run: Run, before: DataFrame) -> DataFrame:
 
 
 def _measure_beyond(
-    run: Run, before: DataFrame, best: Mapping[Model, DataFrame], baseline: Model | None
+    run: Run, held_out: HeldOut, best: Mapping[Model, DataFrame], baseline: Model | None
 ) -> list[Record]:
     """Return the records of coverage, novelty, diversity and popularity of each model's lists, of all users who have one."""
-    settings, start = run.settings.evaluation, run.days[0]
-    engaged = before.where(lists.is_engaged(settings.relevance)).select(*_PAIR)
-    media = _media(run, start)
+    settings, as_of = run.settings.evaluation, held_out.as_of
+    engaged = held_out.before.where(lists.is_engaged(settings.relevance)).select(*_PAIR)
+    media = _media(run, as_of)
     genres = _genres(run, media)
     catalogue = catalogue_of(engaged, media, genres)
-    run.tables.describe(f"{start}: what was known before")
+    run.tables.describe(f"{as_of}: what was known before")
     (users,) = pipeline.fetch(engaged.agg(F.count_distinct(schema.USER_ID).alias(schema.UNITS)))
     (size,) = pipeline.fetch(catalogue.agg(F.count(F.lit(1)).alias(schema.ROWS)))
     known = beyond.Known(users[schema.UNITS], size[schema.ROWS], tuple(genres))
     if not known.users:
-        run.say(f"{start}: nothing was known before: novelty, popularity, coverage and diversity are not measured")
+        run.say(f"{as_of}: nothing was known before: novelty, popularity, coverage and diversity are not measured")
         return []
     sums: dict[Model, Sums] = {}
     found: list[Record] = []
@@ -149,13 +157,13 @@ def _measure_beyond(
     return [*compare(sums, means, asked_of(settings), baseline), *found]
 
 
-def _media(run: Run, start: dt.date) -> DataFrame | None:
+def _media(run: Run, as_of: dt.date) -> DataFrame | None:
     """Return the catalogue as it was known on the day, None where there is no such table."""
     if not run.tables.exists(schema.MEDIA):
         return None
     rows = run.tables.read(schema.MEDIA)
     if schema.ADDED_DATE in rows.columns:
-        rows = rows.where(F.coalesce(F.col(schema.ADDED_DATE) <= F.lit(start), F.lit(True)))
+        rows = rows.where(F.coalesce(F.col(schema.ADDED_DATE) <= F.lit(as_of), F.lit(True)))
     return rows
 
 

@@ -11,13 +11,14 @@ from pyspark.sql import functions as F
 
 from winnow import pipeline, schema, splitting
 from winnow.contracts import Step
-from winnow.errors import ContractError, InputNotReadyError
+from winnow.errors import InputNotReadyError
 from winnow.evaluation import cohorts, lists
-from winnow.publishing.list_metrics import measure_lists
+from winnow.publishing.list_metrics import HeldOut, measure_lists
 from winnow.publishing.measured import Model
 from winnow.publishing.score_metrics import measure_scores
 from winnow.run import Run
 from winnow.slices import Slice
+from winnow.splitting import Period
 
 #: How what is known is parted from what is asked: lists as of a day against the days from it on.
 BY_TIME = "by_time"
@@ -35,7 +36,7 @@ def publish_metrics(run: Run) -> None:
     tables = run.tables
     start = run.days[0]
     before, held_out = _parted(run)
-    held_out = held_out.transform(_with_cohorts(run, before))
+    held_out = held_out.transform(with_cohorts(run, before, run.days[0]))
     found, curves = measure_scores(run, held_out)
     listed = _listed(run, start)
     if not listed and not found:
@@ -44,14 +45,22 @@ def publish_metrics(run: Run) -> None:
             f"{tables.location(schema.RECOMMENDATIONS)}, or scores, found none. Run generate_candidates.py --date {start}."
         )
     if listed:
-        found += measure_lists(run, before, held_out, listed)
-    replace_metrics(run, BY_TIME, {schema.METRICS: found, schema.RELIABILITY: curves})
+        asked = HeldOut(start, before, held_out, f"{start} to {run.days[-1]}")
+        found += measure_lists(run, asked, listed)
+    replace_metrics(run, BY_TIME, {schema.METRICS: found, schema.RELIABILITY: curves}, days_of(run))
 
 
-def replace_metrics(run: Run, protocol: str, found: Mapping[schema.Table, Sequence[Mapping[str, Any]]]) -> None:
-    """Put the records in the place of those of the same last day and protocol, and show them."""
-    where: Slice = {schema.END_DATE: run.days[-1], schema.PROTOCOL: protocol}
-    common = {schema.START_DATE: run.days[0], **where, schema.RUN_ID: run.run_id}
+def days_of(run: Run) -> Period:
+    """Return the run's days as a period."""
+    return Period(run.days[0], run.days[-1] + dt.timedelta(days=1))
+
+
+def replace_metrics(
+    run: Run, protocol: str, found: Mapping[schema.Table, Sequence[Mapping[str, Any]]], days: Period
+) -> None:
+    """Put the records of the days in the place of those of the same last day and protocol, and show them."""
+    where: Slice = {schema.END_DATE: days.end - dt.timedelta(days=1), schema.PROTOCOL: protocol}
+    common = {schema.START_DATE: days.start, **where, schema.RUN_ID: run.run_id}
     for table, records in found.items():
         rows = run.tables.local(table, [{**dict.fromkeys(table.columns), **common, **record} for record in records])
         run.tables.replace(table, rows, where, record=run.metadata(), files=1)
@@ -60,31 +69,25 @@ def replace_metrics(run: Run, protocol: str, found: Mapping[schema.Table, Sequen
 
 def _parted(run: Run) -> tuple[DataFrame, DataFrame]:
     """Return the examples of the time before the run's days, and those that were shown and logged on them."""
-    start, end = run.days[0], run.days[-1]
-    asked = splitting.Period(start, end + dt.timedelta(days=1))
-    split = splitting.Split(splitting.Period(dt.date.min, start), test=asked)
+    asked = days_of(run)
+    split = splitting.Split(Period(dt.date.min, asked.start), test=asked)
     parted = run.tables.read(schema.EXAMPLES).transform(splitting.assign(split, run.settings.splitting.utc_offset_h))
     before, held_out = (parted.where(F.col(schema.SPLIT) == part) for part in (splitting.TRAIN, splitting.TEST))
     return before.drop(schema.SPLIT), held_out.drop(schema.SPLIT)
 
 
-def _with_cohorts(run: Run, before: DataFrame) -> Step:
+def with_cohorts(run: Run, before: DataFrame, as_of: dt.date) -> Step:
     """Return the step that adds the slices that are worked out, where they are asked for.
 
     Raises ContractError where the examples lack a label of ``evaluation.relevance``.
     """
     settings = run.settings.evaluation
-    missing = [name for label in settings.relevance if (name := schema.label_column(label)) not in before.columns]
-    if missing:
-        raise ContractError(
-            f"evaluation.relevance: expected labels of the examples, found no {', '.join(missing)}. "
-            f"They have: {', '.join(before.columns)}"
-        )
+    lists.check_relevance(before.columns, settings.relevance)
     users, media = (
         run.tables.read(table) if run.tables.exists(table) else None for table in (schema.USERS, schema.MEDIA)
     )
     is_engaged = lists.is_engaged(settings.relevance)
-    return cohorts.with_cohorts(settings.slices, before, is_engaged, run.days[0], settings, users=users, media=media)
+    return cohorts.with_cohorts(settings.slices, before, is_engaged, as_of, settings, users=users, media=media)
 
 
 def _listed(run: Run, as_of: dt.date) -> dict[Model, DataFrame]:

@@ -15,7 +15,7 @@ from winnow.errors import ContractError, InputNotReadyError, SettingsError
 from winnow.evaluation import lists, online, online_estimates
 from winnow.evaluation.linear import Estimate, apart
 from winnow.publishing.measured import Record, Sums, told, told_difference
-from winnow.publishing.metrics import replace_metrics
+from winnow.publishing.metrics import days_of, replace_metrics
 from winnow.run import Run
 
 ONLINE = "online"
@@ -51,7 +51,7 @@ def publish_online_metrics(run: Run) -> None:
     for date in sorted(by_day, key=lambda date: (date is not None, date or dt.date.min)):
         where = lists.ALL if date is None else f'{{"{schema.EVENT_DATE}":"{date}"}}'
         found += _measured(run, where, by_day[date])
-    replace_metrics(run, ONLINE, {schema.METRICS: found})
+    replace_metrics(run, ONLINE, {schema.METRICS: found}, days_of(run))
     run.say(_screen(found, settings.control))
 
 

@@ -11,11 +11,12 @@ from functools import reduce
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from winnow import pipeline, retrieval, schema, splitting
+from winnow import pipeline, schema, splitting
 from winnow.config import Settings
-from winnow.errors import ContractError, InputNotReadyError
+from winnow.errors import InputNotReadyError
 from winnow.evaluation import lists, ranking
 from winnow.local import kept
+from winnow.publishing.known import beside_of
 from winnow.run import Run
 from winnow.splitting import Split
 from winnow.tuning import Tried
@@ -54,8 +55,8 @@ class Folds:
         self._examples = run.tables.read(schema.EXAMPLES)
         if any(key.partition(".")[0] in _OF_EXAMPLES for key in run.settings.tuning.space):
             run.tables.pin(schema.IMPRESSIONS)  # every trial labels and draws the same version
-        #: The catalogue and the accounts, for sources that ask for them.
-        self.beside = retrieval.Beside(media=self._if_there(schema.MEDIA), users=self._if_there(schema.USERS))
+        #: The catalogue, the accounts and more, for sources that ask for them.
+        self.beside = beside_of(run)
         self.all = [self._fold(split, stack) for split in splits]
 
     @contextmanager
@@ -76,8 +77,8 @@ class Folds:
     def _fold(self, split: Split, stack: ExitStack) -> Fold:
         narrow = self._examples.select(*_columns(self._examples))
         train = stack.enter_context(kept(self._part(narrow, split, splitting.TRAIN)))
-        graded = self._part(self._examples, split, splitting.VALIDATION).transform(self._graded)
-        settings = self._run.settings.retrieval
+        settings, relevance = self._run.settings.retrieval, self._run.settings.evaluation.relevance
+        graded = self._part(self._examples, split, splitting.VALIDATION).transform(lists.graded(relevance))
         if settings.skip_seen:  # what no list may hold is not asked for either, as evaluate has it
             seen = train.transform(pipeline.training_view(settings.label)).where(F.col(schema.CLASS) == 1)
             graded = graded.join(seen, on=[*map(str, (schema.USER_ID, schema.MEDIA_ID))], how="left_anti")
@@ -93,19 +94,6 @@ class Folds:
                 f"and {found[schema.UNITS]} users. Run prepare_examples on those days, or give other --start and --end."
             )
         return Fold(split, train, wanted)
-
-    def _if_there(self, table: schema.Table) -> DataFrame | None:
-        return self._run.tables.read(table) if self._run.tables.exists(table) else None
-
-    def _graded(self, held_out: DataFrame) -> DataFrame:
-        """Keep what is relevant, with its grade: positives of the labels of ``evaluation.relevance``."""
-        relevance = self._run.settings.evaluation.relevance
-        missing = [name for label in relevance if (name := schema.label_column(label)) not in held_out.columns]
-        if missing:
-            raise ContractError(f"evaluation.relevance: expected labels of the examples, found no {', '.join(missing)}")
-        grades = [F.when(F.col(schema.label_column(label)) == 1, grade) for label, grade in relevance.items()]
-        grade = grades[0] if len(grades) == 1 else F.greatest(*grades)
-        return held_out.withColumn(lists.GRADE, grade.cast("int")).where(F.col(lists.GRADE).isNotNull())
 
     def _part(self, rows: DataFrame, split: Split, part: str) -> DataFrame:
         parted = rows.transform(splitting.assign(split, self._run.settings.splitting.utc_offset_h))

@@ -13,6 +13,7 @@ from winnow import retrieval, schema, splitting, tuning
 from winnow.errors import DataError, LeakError, SettingsError
 from winnow.evaluation import ranking
 from winnow.pipeline import fetch
+from winnow.publishing.metrics import days_of
 from winnow.publishing.trial_folds import Fold, Folds
 from winnow.retrieval.settings import OF_SPARK_ML
 from winnow.run import Run
@@ -32,15 +33,7 @@ def publish_trials(run: Run) -> None:
     """
     settings = run.settings.tuning
     _check(run)
-    days = splitting.Period(run.days[0], run.days[-1] + dt.timedelta(days=1))
-    splits = splitting.folds(
-        days,
-        train_days=settings.train_days,
-        validation_days=settings.validation_days,
-        gap_days=settings.gap_days,
-        step_days=settings.step_days,
-        kind=settings.folds,
-    )
+    splits = splitting.folds(days_of(run), run.settings.splitting.folds)
     if run.is_dry:
         run.say(_planned(run, splits))
         return

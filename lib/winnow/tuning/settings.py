@@ -95,16 +95,6 @@ class TuningSettings:
     startup: int = 5
     #: none; median: give up what is below the median of the trials so far; halving: keep a third of them a fold.
     pruning: Literal["none", "median", "halving"] = "median"
-    #: rolling: each fold trains on train_days; expanding: on all days since the first.
-    folds: Literal["rolling", "expanding"] = "expanding"
-    #: Days that the first fold trains on.
-    train_days: int = 4
-    #: Days that each fold is judged on.
-    validation_days: int = 1
-    #: Days between them, used for nothing.
-    gap_days: int = 0
-    #: Days from one fold to the next.
-    step_days: int = 1
     #: Seed of the search.
     seed: int = 7
     #: Key of a setting -> what it may be.
@@ -126,9 +116,6 @@ class TuningSettings:
         check_between("trials", self.trials, 1, 100_000)
         check_between("parallel", self.parallel, 1, 64)
         check_between("startup", self.startup, 1, 10_000)
-        for key in ("train_days", "validation_days", "step_days"):
-            check_between(key, getattr(self, key), 1, 3_650)
-        check_between("gap_days", self.gap_days, 0, 365)
         check(len(self.space) > 0, "space", "at least one setting to try", self.space)
         for key in self.space:
             check(_DOTTED.fullmatch(key) is not None, "space", "keys such as retrieval.als.rank", key)

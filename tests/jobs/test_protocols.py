@@ -1,0 +1,102 @@
+"""Sources measured by other protocols than the stored lists of a day: folds by time, the last of each user, masked pairs."""
+
+import datetime as dt
+
+import pytest
+from pyspark.sql import functions as F
+
+START, LAST = "2026-01-05", "2026-01-08"
+DAYS = ("--start", START, "--end", LAST)
+WORLD = ("--set", "synthetic.rows_per_day=4000", "--set", "synthetic.users=150", "--set", "synthetic.media=80")
+SOURCES = ("--set", 'retrieval.sources=["popularity", "item_item"]')
+FOLDS = ("--set", "splitting.folds.train_days=2")
+
+
+@pytest.fixture(scope="module")
+def root(run_job, tmp_path_factory):
+    """A root with four days of examples of natural balance, and their metrics by each protocol."""
+    root = tmp_path_factory.mktemp("protocols")
+    assert run_job("make_impressions", root, *DAYS, *WORLD).code == 0
+    assert run_job("prepare_examples", root, *DAYS, "--set", f"splitting.test_start={START}").code == 0
+    for protocol in ("folds_by_time", "leave_last_out", "masked_at_random"):
+        ended = run_job("evaluate", root, *DAYS, *SOURCES, *FOLDS, "--protocol", protocol)
+        assert ended.code == 0, ended.err
+    return root
+
+
+@pytest.fixture(scope="module")
+def positives(root, read):
+    """User, media and moment of every positive, in the order of time."""
+    rows = read(root, "examples").where("watched_label = 1").select("user_id", "media_id", "impression_ts").collect()
+    return sorted((row["impression_ts"], row["user_id"], row["media_id"]) for row in rows)
+
+
+def metrics(read, root, protocol, metric, source):
+    found = read(root, "metrics").where(
+        (F.col("protocol") == protocol)
+        & (F.col("metric") == metric)
+        & (F.col("model") == source)
+        & (F.col("slice") == "{}")
+    )
+    return {row["end_date"]: row for row in found.where("k = 10 and baseline is null").collect()}
+
+
+def test_a_fold_by_time_says_what_stored_lists_of_its_day_say(root, run_job, read):
+    folds = metrics(read, root, "folds_by_time", "recall", "item_item")
+    assert sorted(folds) == [dt.date(2026, 1, 7), dt.date(2026, 1, 8)]
+    assert run_job("generate_candidates", root, "--date", LAST, *SOURCES).code == 0
+    assert run_job("evaluate", root, "--date", LAST).code == 0
+    for source in ("popularity", "item_item"):
+        stored = metrics(read, root, "by_time", "recall", source)[dt.date(2026, 1, 8)]
+        fold = metrics(read, root, "folds_by_time", "recall", source)[dt.date(2026, 1, 8)]
+        assert fold["value"] == pytest.approx(stored["value"], abs=1e-12)
+        assert (fold["units"], fold["low"], fold["high"]) == (stored["units"], stored["low"], stored["high"])
+
+
+def test_leave_last_out_asks_for_the_last_positive_of_each_user_that_is_new_to_them(root, read, positives):
+    last = {}
+    for moment, user, media in positives:
+        before = last.get(user, (None, set(), set()))
+        if moment == before[0]:
+            last[user] = (moment, before[1], before[2] | {media})
+        else:
+            last[user] = (moment, before[1] | before[2], {media})
+    asked = {user for user, (_, seen, media) in last.items() if media - seen}
+    found = metrics(read, root, "leave_last_out_optimistic", "recall", "popularity")
+    assert [row["units"] for row in found.values()] == [len(asked)]
+    assert list(found) == [dt.date(2026, 1, 8)]
+
+
+def test_masking_asks_for_the_share_of_pairs_and_knows_the_others(root, read, positives):
+    pairs = {(user, media) for _, user, media in positives}
+    (row,) = metrics(read, root, "masked_at_random_optimistic", "recall", "item_item").values()
+    asked = (
+        read(root, "metrics").where("protocol = 'masked_at_random_optimistic'").where("metric = 'hit_rate' and k = 10")
+    )
+    users = {user for user, _ in pairs}
+    expected = sum(1 - 0.75 ** sum(pair[0] == user for pair in pairs) for user in users)
+    assert row["units"] == pytest.approx(expected, abs=4 * (len(users) / 4) ** 0.5)
+    assert {one["units"] for one in asked.where("slice = '{}' and baseline is null").collect()} == {row["units"]}
+
+
+def test_each_protocol_is_stored_under_a_name_of_its_own(root, read):
+    found = {row["protocol"] for row in read(root, "metrics").select("protocol").distinct().collect()}
+    assert found >= {"folds_by_time", "leave_last_out_optimistic", "masked_at_random_optimistic"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--protocol", "by_luck"), 2, "--protocol: expected by_time, folds_by_time, leave_last_out, masked_at_random"),
+        (("--protocol", "folds_by_time", "--set", "splitting.folds.train_days=9"), 2, "enough days for one fold"),
+        (
+            ("--protocol", "leave_last_out", "--set", "evaluation.last_out=5000"),
+            4,
+            "positives of watched that are known before",
+        ),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_by_name(root, run_job, arguments, code, said):
+    ended = run_job("evaluate", root, *DAYS, *SOURCES, *arguments)
+    assert ended.code == code, ended.err
+    assert said in ended.err
