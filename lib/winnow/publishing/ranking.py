@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from winnow import calibration, pipeline, ranking, schema, splitting
-from winnow.contracts import named
-from winnow.errors import CalibrationError, ContractError, InputNotReadyError, SettingsError
+from winnow import calibration, pipeline, schema, splitting
+from winnow.errors import InputNotReadyError, SettingsError
 from winnow.local import kept
 from winnow.publishing.featured import ranked_by, with_features
+from winnow.publishing.fitting import Rates, fit_ranker, needed, view_of
 from winnow.publishing.held_out import HELD_OUT, publish_scores, sliced_by
 from winnow.publishing.rankers import store_rankers
 from winnow.publishing.scoring import OVERALL, scored
-from winnow.ranking import LEARNERS, Ranker, RankingSettings, Survey, Vector, calibrators
+from winnow.ranking import Ranker, calibrators
 from winnow.run import Run
 
 
@@ -36,12 +35,13 @@ def publish_ranker(run: Run) -> None:
     examples = with_features(run, _parted(run), run.days)
     rankers, metrics = [], dict[str, float]()
     for label in run.settings.ranking.labels:
-        view = _view(run, examples, label)
-        numbers, words = ranking.kinds(view, asked)
-        with kept(view.where(F.col(schema.SPLIT) == splitting.TRAIN).select(*_needed(run, view, asked))) as rows:
-            ranker = _fit(run, label, rows, numbers, words)
+        view = view_of(run.settings, examples, label)
+        read = needed(run.settings.ranking, view, asked)
+        rates = _rates(run, label) if run.settings.ranking.correction == "on_scores" else ()
+        with kept(view.where(F.col(schema.SPLIT) == splitting.TRAIN).select(*read)) as rows:
+            ranker = fit_ranker(run, run.settings, label, rows, asked, rates)
         own = (schema.IMPRESSION_ID, schema.SPLIT, *sliced_by(run))
-        held_out = view.where(F.col(schema.SPLIT).isin(*HELD_OUT)).select(*_needed(run, view, (*asked, *own)))
+        held_out = view.where(F.col(schema.SPLIT).isin(*HELD_OUT)).select(*dict.fromkeys((*read, *map(str, own))))
         with kept(held_out) as rows:
             ranker = _calibrated(run, ranker, rows)
             metrics |= publish_scores(run, ranker, rows)
@@ -85,73 +85,7 @@ def _parted(run: Run) -> DataFrame:
     return parted
 
 
-def _view(run: Run, examples: DataFrame, label: str) -> DataFrame:
-    """Return the rows of one label with the weights that the learner is to heed."""
-    settings = run.settings.ranking
-    weight = schema.weight_column(label)
-    if weight in examples.columns:
-        if not settings.weighted:
-            examples = examples.withColumn(weight, F.when(named(weight).isNotNull(), F.lit(1.0)))
-        if settings.correction == "by_weights":
-            examples = examples.transform(calibration.inverse_rate_weights(label))
-    return examples.transform(pipeline.training_view(label))
-
-
-def _needed(run: Run, rows: DataFrame, columns: Sequence[str]) -> list[str]:
-    """Return what training reads: the columns, what is learnt, and what the learner reads beside them."""
-    settings = run.settings.ranking
-    beside = LEARNERS[settings.model].reads(settings)
-    if missing := [name for name in beside if name not in rows.columns]:
-        raise ContractError(
-            f"ranking.{settings.model}: expected columns of the examples, found no {', '.join(missing)}. "
-            f"They have: {', '.join(rows.columns)}"
-        )
-    own = (schema.CLASS, schema.RATE, schema.WEIGHT, schema.USER_ID, schema.EVENT_DATE)
-    return list(dict.fromkeys(map(str, (*columns, *beside, *own))))
-
-
-def _fit(run: Run, label: str, rows: DataFrame, numbers: Sequence[str], words: Sequence[str]) -> Ranker:
-    settings = run.settings.ranking
-    run.tables.describe(f"{label}: what the training rows are like")
-    counted = pipeline.fetch(rows.transform(ranking.frequent_levels(words, settings.most_levels))) if words else []
-    vector = Vector(tuple(numbers), ranking.read_levels(counted, words))
-    (row,) = pipeline.fetch(rows.transform(ranking.survey(vector)))
-    found = ranking.read_survey(row, label, vector, settings)
-    _check_probabilities(found, settings)
-    _tell(run, found, vector)
-    run.tables.describe(f"{label}: fit of {settings.model}")
-    model = LEARNERS[settings.model].fit(rows.transform(vector.assemble()), settings)
-    strata = run.settings.sampling.strata if settings.correction == "on_scores" else ()
-    return Ranker(
-        label=label,
-        learner=settings.model,
-        model=model,
-        vector=vector,
-        means=found.means,
-        importances=tuple(model.importances(found.spreads)),
-        correction=settings.correction,
-        strata=strata,
-        rates=_rates(run, label) if settings.correction == "on_scores" else (),
-    )
-
-
-def _check_probabilities(found: Survey, settings: RankingSettings) -> None:
-    """Refuse a ranker whose scores would be no probabilities of the world, with nothing to make them some."""
-    if settings.calibration != "none":
-        return
-    if not LEARNERS[settings.model].is_probability:
-        raise CalibrationError(
-            f"ranking.calibration: expected platt or isotonic for {settings.model}, whose scores are an order and no "
-            "probabilities, found none."
-        )
-    if settings.weighted and found.is_weighted and settings.correction != "by_weights":
-        raise CalibrationError(
-            f"ranking.calibration: expected platt or isotonic, for weights by watch time move probabilities ({found.label} has "
-            f"weights from {found.weights[0]:g} to {found.weights[1]:g}), found none. Or set ranking.weighted = false."
-        )
-
-
-def _rates(run: Run, label: str) -> tuple[tuple[str, float | None, float | None], ...]:
+def _rates(run: Run, label: str) -> Rates:
     """Return stratum, positive_rate and negative_rate of the label over the training days, by the ledger."""
     days = [day for day in run.days if run.settings.splitting.split().part_of(day) == splitting.TRAIN]
     ledger = run.tables.read(schema.LEDGER).where(F.col(schema.EVENT_DATE).isin(days))
@@ -178,13 +112,3 @@ def _calibrated(run: Run, ranker: Ranker, held_out: DataFrame) -> Ranker:
     weighed = scored(ranker, validation).withColumn(schema.WEIGHT, 1.0 / F.col(schema.RATE))
     found = pipeline.fetch(weighed.transform(calibrators.cells()))
     return replace(ranker, calibrator=calibrators.fit(kind, found))
-
-
-def _tell(run: Run, found: Survey, vector: Vector) -> None:
-    run.say(
-        f"{found.label}: {found.rows:,} training rows, {found.positives:,} of them positive, {len(vector.columns)} columns as "
-        f"{len(vector.names)} numbers"
-    )
-    if found.missing:
-        counts = ", ".join(f"{name} {rows:,}" for name, rows in found.missing.items())
-        run.say(f"{found.label}: without a usable value, which counts as 0 or as no level: {counts}")
