@@ -6,14 +6,14 @@ The sampling is undone once: on the scores, with the rates of the row's stratum,
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from winnow import schema
-from winnow.contracts import Step, named
+from winnow.contracts import Step, json_of, named
 from winnow.errors import CalibrationError, ContractError
 
 #: How a model, or a column of scores, has undone the sampling; a model's record says which.
@@ -71,6 +71,28 @@ def pooled_rates(ledger: DataFrame, label: str) -> DataFrame:
         .groupBy(schema.STRATUM)
         .agg(pooled(schema.POSITIVE_RATE, schema.POSITIVES), pooled(schema.NEGATIVE_RATE, schema.NEGATIVES))
     )
+
+
+def rates_of_rows(strata: Sequence[str]) -> Step:
+    """Return the step from sampled rows to one row a stratum: stratum, positive_rate, negative_rate; and all, stratum null.
+
+    Rows in: label (1 or 0), rate in (0, 1] and the columns of ``strata``. A row that was kept at rate r stands for 1 / r, so
+    the rate of several is their number over the sum of 1 / r (Horvitz, Thompson, JASA 1952). A class without rows has null.
+    """
+
+    def step(rows: DataFrame) -> DataFrame:
+        stratum = F.explode(F.array(json_of({name: named(name) for name in strata}), F.lit(None).cast("string")))
+        own = rows.select(stratum.alias(schema.STRATUM), F.col(schema.CLASS), F.col(schema.RATE))
+        rates = {
+            name: F.count(F.when(is_of, 1)) / F.nullif(F.sum(F.when(is_of, 1.0 / F.col(schema.RATE))), F.lit(0.0))
+            for name, is_of in (
+                (schema.POSITIVE_RATE, F.col(schema.CLASS) == 1),
+                (schema.NEGATIVE_RATE, F.col(schema.CLASS) == 0),
+            )
+        }
+        return own.groupBy(schema.STRATUM).agg(*(rate.alias(name) for name, rate in rates.items()))
+
+    return step
 
 
 def correct_scores(score: str, trained: Correction = "none") -> Step:

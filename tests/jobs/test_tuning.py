@@ -10,6 +10,7 @@ import time
 import pytest
 from deltalake import DeltaTable
 from pyspark.sql import functions as F
+from sklearn import metrics
 
 from conftest import JOB_ENVIRONMENT, PROJECT
 
@@ -128,6 +129,40 @@ def test_als_is_tuned_some_trials_at_a_time_and_nothing_stays_in_memory(log, run
     assert [name for name in left if "Delta Table State" not in name] == []
 
 
+PLAIN = ("--set", "ranking.weighted=false", "--set", "ranking.calibration=none")
+COLUMNS = ("--set", 'ranking.columns=["media_duration_s", "device", "position"]')
+PENALTIES = 'tuning.space={"ranking.logistic.regularisation" = {choices = [0.0001, 10.0]}}'
+
+
+@pytest.mark.not_on("sail", why="it has no Spark ML")
+def test_a_ranker_is_tuned_by_what_its_scores_of_the_days_after_are_worth(log, run_job, read):
+    asked = ("--set", "tuning.model=logistic", "--set", "splitting.folds.train_days=3", "--set", "tuning.study=ranker")
+    for objective in ("auc", "log_loss", "precision@10"):
+        study = (*GRID, *asked, "--set", f"tuning.objective={objective}", "--set", PENALTIES, *PLAIN, *COLUMNS)
+        ended = run_job("tune", log, *DAYS, *study, "--out", log / f"{objective}.toml")
+        assert ended.code == 0, ended.err
+    mine = [row for row in finished(log).values() if row["study"] == "ranker"]
+    found = {(row["objective"], json.loads(row["tried"])["ranking.logistic.regularisation"]): row for row in mine}
+    assert len(found) == 6
+    # The same fit by train_ranker, and what became of the rows that it scored.
+    split = ("--set", f"splitting.test_start={LAST}", *PLAIN, *COLUMNS, "--set", "ranking.model=logistic")
+    trained = run_job("train_ranker", log, *DAYS, *split, "--set", "ranking.logistic.regularisation=0.0001")
+    assert trained.code == 0, trained.err
+    labels = (
+        read(log, "examples", LAST)
+        .where("watched_label is not null")
+        .select("impression_id", "watched_label", "watched_rate")
+    )
+    rows = read(log, "scores").join(labels, "impression_id").toPandas()
+    weights = 1 / rows["watched_rate"]
+    auc = metrics.roc_auc_score(rows["watched_label"], rows["score"], sample_weight=weights)
+    loss = metrics.log_loss(rows["watched_label"], rows["score"], sample_weight=weights)
+    assert found["auc", 0.0001]["value"] == pytest.approx(auc, abs=1e-3)
+    assert found["log_loss", 0.0001]["value"] == pytest.approx(loss, rel=0.02)
+    assert found["log_loss", 0.0001]["value"] < found["log_loss", 10.0]["value"]
+    assert "regularisation = 0.0001" in (log / "log_loss.toml").read_text(), "a loss is better the smaller it is"
+
+
 def test_settings_of_the_sampling_are_tried_on_examples_made_anew(log, run_job, read):
     before = read(log, "examples").count()
     space = 'tuning.space={"labels.watched.positive_at_least" = {choices = [0.5, 0.8]}}'
@@ -143,7 +178,8 @@ def test_settings_of_the_sampling_are_tried_on_examples_made_anew(log, run_job, 
 @pytest.mark.parametrize(
     ("sets", "code", "said"),
     [
-        (["tuning.model=clairvoyance"], 2, "expected a source of candidates"),
+        (["tuning.model=clairvoyance"], 2, "expected a source of candidates or a ranker"),
+        (["tuning.model=two_tower", "tuning.space={}"], 2, "there are none by default of two_tower"),
         (["tuning.objective=auc@10"], 2, "expected a metric of lists"),
         (['tuning.space={"retrieval.als.rnak" = {choices = [1]}}'], 2, "did you mean rank"),
         (['tuning.space={"retrieval.als.rank" = {choices = [8, 0]}}'], 2, "from 1 to 1024"),

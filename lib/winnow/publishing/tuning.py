@@ -9,14 +9,17 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from winnow import retrieval, schema, splitting, tuning
+from winnow import ranking, retrieval, schema, splitting, tuning
 from winnow.errors import DataError, LeakError, SettingsError
-from winnow.evaluation import ranking
+from winnow.evaluation import scores
+from winnow.evaluation.ranking import METRICS_OF_LISTS
 from winnow.pipeline import fetch
 from winnow.publishing.metrics import days_of
-from winnow.publishing.trial_folds import Fold, Folds
+from winnow.publishing.trial_folds import Folds
+from winnow.publishing.trials import judged
 from winnow.retrieval.settings import OF_SPARK_ML
 from winnow.run import Run
+from winnow.settings import check
 from winnow.tuning import Trial, Tried
 
 FILE = "best.toml"
@@ -43,11 +46,11 @@ def publish_trials(run: Run) -> None:
         progress = tuning.Progress(settings.trials - len(known), sys.stderr)
 
         def judge(tried: Tried, place: int) -> float:
-            return _judged(run, folds, folds.all[place], tried)
+            return judged(run, folds, folds.all[place], run.settings.changed(tuning.as_plain(tried)))
 
         def tell(trial: Trial, seconds: float, before: Sequence[Trial]) -> None:
             _append(run, trial, seconds)
-            reached = tuning.best([*before, trial])
+            reached = tuning.best([*before, trial], settings.sign)
             progress.tell(reached.value if reached else None)
             run.say(_told(trial, reached))
 
@@ -59,19 +62,8 @@ def publish_trials(run: Run) -> None:
 def _check(run: Run) -> None:
     """Raise for what cannot be searched, before the first trial."""
     settings, split = run.settings.tuning, run.settings.splitting
-    if settings.model not in retrieval.LEARNERS:
-        known = ", ".join(retrieval.LEARNERS)
-        raise SettingsError(f"tuning.model: expected a source of candidates ({known}), found {settings.model!r}")
-    if settings.metric not in ranking.METRICS_OF_LISTS:
-        known = ", ".join(ranking.METRICS_OF_LISTS)
-        raise SettingsError(
-            f"tuning.objective: expected a metric of lists ({known}) at N, found {settings.objective!r}"
-        )
-    if settings.model in OF_SPARK_ML and not run.tables.has_spark_ml:
-        raise SettingsError(
-            f"tuning.model: expected one that the engine can fit, found {settings.model}, which is Spark ML's. Use --engine spark."
-        )
-    for point in tuning.grid(settings.space) if len(settings.space) == 1 else _ends(settings):
+    _check_objective(run)
+    for point in tuning.grid(settings.dimensions) if len(settings.dimensions) == 1 else _ends(settings):
         run.settings.changed(tuning.as_plain(point))
     if split.test_start is not None and run.days[-1] >= split.test_start:
         raise LeakError(
@@ -80,28 +72,44 @@ def _check(run: Run) -> None:
         )
 
 
+def _check_objective(run: Run) -> None:
+    """Raise SettingsError for a model that there is not, or that the objective is not of."""
+    settings = run.settings.tuning
+    is_ranker = settings.model in ranking.LEARNERS
+    if not is_ranker and settings.model not in retrieval.LEARNERS:
+        known = ", ".join((*retrieval.LEARNERS, *ranking.LEARNERS))
+        raise SettingsError(
+            f"tuning.model: expected a source of candidates or a ranker ({known}), found {settings.model!r}"
+        )
+    of_scores = [
+        name for name in scores.METRICS_OF_SCORES if name != scores.CALIBRATION_RATIO
+    ]  # best at 1, not at an end
+    if settings.metric not in (METRICS_OF_LISTS if settings.k is not None else of_scores if is_ranker else ()):
+        known = f"a metric of lists ({', '.join(METRICS_OF_LISTS)}) at N"
+        known += f", or one of scores ({', '.join(of_scores)})" if is_ranker else ""
+        raise SettingsError(f"tuning.objective: expected {known}, found {settings.objective!r}")
+    if (is_ranker or settings.model in OF_SPARK_ML) and not run.tables.has_spark_ml:
+        raise SettingsError(
+            f"tuning.model: expected one that the engine can fit, found {settings.model}, which needs Spark ML. Use --engine spark."
+        )
+    if is_ranker:
+        labels = run.settings.ranking.labels
+        check(len(labels) == 1, "ranking.labels", "the one label that is tuned for", labels)
+        if settings.k is None and not ranking.LEARNERS[settings.model].is_probability:
+            raise SettingsError(
+                f"tuning.objective: expected a metric of lists at N for {settings.model}, whose scores are an order and no "
+                f"probabilities, found {settings.objective!r}"
+            )
+
+
 def _ends(settings: tuning.TuningSettings) -> list[Tried]:
     """Return points that have every end of every dimension, and every choice."""
-    alone = [list(tuning.grid({key: dimension})) for key, dimension in settings.space.items()]
+    alone = [list(tuning.grid({key: dimension})) for key, dimension in settings.dimensions.items()]
     longest = max(map(len, alone))
     return [
         {key: value for points in alone for key, value in points[min(place, len(points) - 1)].items()}
         for place in range(longest)
     ]
-
-
-def _judged(run: Run, folds: Folds, fold: Fold, tried: Tried) -> float:
-    """Return the objective of one model, fitted to a fold's training rows, on the days that follow them."""
-    settings = run.settings.tuning
-    changed = run.settings.changed(tuning.as_plain(tried))
-    run.tables.describe(f"{settings.study}: fold of {fold.as_of}")
-    with folds.training_rows(fold, tried, changed) as examples:
-        known = retrieval.interactions(examples, fold.as_of, changed.retrieval, folds.beside)
-        model = retrieval.LEARNERS[settings.model].fit(known, changed.retrieval)
-        users = fold.wanted.select(schema.USER_ID).distinct()
-        found = model.recommend(retrieval.Asked(users, settings.k, known, changed.retrieval.skip_seen))
-        (sums,) = fetch(fold.hits(found, settings.k))
-    return float(sums[ranking.column_of(settings.metric, settings.k)] / sums[ranking.USERS])
 
 
 def _about(run: Run, splits: Sequence[splitting.Split]) -> dict[str, Any]:
@@ -156,7 +164,8 @@ def _append(run: Run, trial: Trial, seconds: float) -> None:
 
 
 def _write_best(run: Run, trials: Sequence[Trial]) -> None:
-    settings, found = run.settings.tuning, tuning.best(trials)
+    settings = run.settings.tuning
+    found = tuning.best(trials, settings.sign)
     if found is None:
         faults = "; ".join(dict.fromkeys(trial.error for trial in trials if trial.error))
         raise DataError(f"tuning: expected a trial that came to an end, found none of {len(trials)}. {faults}")

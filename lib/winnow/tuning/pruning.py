@@ -14,7 +14,7 @@ _SHARE = {"median": 1 / 2, "halving": 1 / 3}
 def is_hopeless(values: Sequence[float], history: Sequence[Trial], settings: TuningSettings) -> bool:
     """Return whether a trial with these values on its first folds is behind what goes on, of the trials so far.
 
-    median: below the median of their means over the same folds (Golovin et al., KDD 2017). halving: not among the best third
+    median: worse than the median of their means over the same folds (Golovin et al., KDD 2017). halving: not among the best third
     of those that reached the fold (Li et al., MLSys 2020).
     """
     if settings.pruning == "none":
@@ -25,6 +25,6 @@ def is_hopeless(values: Sequence[float], history: Sequence[Trial], settings: Tun
     ]
     if len(reached) < settings.startup:
         return False
-    means = sorted((sum(others) / folds for others in reached), reverse=True)
+    means = sorted((settings.sign * sum(others) / folds for others in reached), reverse=True)
     least = means[max(1, round(len(means) * _SHARE[settings.pruning])) - 1]
-    return sum(values) / folds < least
+    return settings.sign * sum(values) / folds < least

@@ -42,7 +42,7 @@ def grid(space: Mapping[str, Dimension]) -> Iterator[Tried]:
 def _candidates(settings: TuningSettings, history: Sequence[Trial], n: int) -> Iterator[Tried]:
     """Yield points in the order in which they should be tried; some may have been."""
     if settings.search == "grid":
-        yield from grid(settings.space)
+        yield from grid(settings.dimensions)
         return
     drawn = _drawn(settings, len(history))
     if settings.search == "sequential" and len(history) >= settings.startup:
@@ -56,7 +56,7 @@ def _drawn(settings: TuningSettings, place: int) -> Iterator[Tried]:
     The first ``startup`` points are a Latin hypercube (McKay, Beckman, Conover, Technometrics 1979): each setting is cut
     into so many strips, and each strip is drawn from once.
     """
-    space = settings.space
+    space = settings.dimensions
     for at in range(place, settings.startup):
         yield {
             key: _draw(one, (_strip(settings, key, at) + _share(settings, key, at, 0)) / settings.startup)

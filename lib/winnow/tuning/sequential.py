@@ -36,7 +36,7 @@ def propose(settings: TuningSettings, history: Sequence[Trial], n: int) -> Itera
             '"random" or "grid".'
         ) from missing
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    distributions = {key: _distribution(dimension) for key, dimension in settings.space.items()}
+    distributions = {key: _distribution(dimension) for key, dimension in settings.dimensions.items()}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what is experimental in optuna is not what the user asked about
         # One seed a place in the search: begun again from the same trials, it goes on as it would have.
@@ -45,22 +45,23 @@ def propose(settings: TuningSettings, history: Sequence[Trial], n: int) -> Itera
         )
         study = optuna.create_study(direction="maximize", sampler=sampler)
     for trial in history:
-        study.add_trial(_told(trial, settings.space, distributions))
+        study.add_trial(_told(trial, settings, distributions))
     for _ in range(n + _SPARE):
         asked = study.ask(distributions)
-        yield {key: _value(settings.space[key], asked.params[key]) for key in settings.space}
+        yield {key: _value(settings.dimensions[key], asked.params[key]) for key in settings.dimensions}
 
 
-def _told(trial: Trial, space: Mapping[str, Dimension], distributions: Mapping[str, BaseDistribution]) -> Any:
+def _told(trial: Trial, settings: TuningSettings, distributions: Mapping[str, BaseDistribution]) -> Any:
     import optuna
 
     states = {DONE: optuna.trial.TrialState.COMPLETE, PRUNED: optuna.trial.TrialState.PRUNED}
+    gain = None if trial.value is None else settings.sign * trial.value
     state = states.get(trial.status, optuna.trial.TrialState.FAIL)
     return optuna.trial.create_trial(
-        params={key: _param(space[key], trial.tried[key]) for key in space},
+        params={key: _param(one, trial.tried[key]) for key, one in settings.dimensions.items()},
         distributions=dict(distributions),
-        value=trial.value if state is optuna.trial.TrialState.COMPLETE else None,
-        intermediate_values=dict(enumerate(trial.fold_values)),
+        value=gain if state is optuna.trial.TrialState.COMPLETE else None,
+        intermediate_values={at: settings.sign * value for at, value in enumerate(trial.fold_values)},
         state=state,
     )
 

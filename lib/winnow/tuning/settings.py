@@ -15,7 +15,9 @@ from winnow.settings import check, check_between, check_name, nearest
 Value = bool | int | float | str | tuple[Any, ...]
 
 _DOTTED = re.compile(r"[a-z_][a-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+")
-_METRIC = re.compile(r"([a-z_][a-z0-9_]*)@([1-9][0-9]{0,3})")
+_METRIC = re.compile(r"[a-z_][a-z0-9_]*(@[1-9][0-9]{0,3})?")
+#: Metrics that are better the smaller they are.
+LOSSES = frozenset({"log_loss", "ne", "brier", "ece"})
 _KEYS = ("choices", "low", "high", "log", "steps")
 
 
@@ -75,17 +77,58 @@ class Dimension:
         return isinstance(self.low, int) and isinstance(self.high, int)
 
 
+#: Model -> what is tried where the settings do not say: the few that matter most.
+SPACES: Mapping[str, Mapping[str, Dimension]] = {
+    "popularity": {"retrieval.popularity.window_days": Dimension(low=1, high=28, log=True)},
+    "als": {
+        "retrieval.als.rank": Dimension(low=8, high=64, log=True),
+        "retrieval.als.regularisation": Dimension(low=0.01, high=10.0, log=True),
+        "retrieval.als.alpha": Dimension(low=1.0, high=100.0, log=True),
+    },
+    "svd": {"retrieval.svd.rank": Dimension(low=4, high=128, log=True)},
+    "item_item": {
+        "retrieval.item_item.shrinkage": Dimension(low=1.0, high=100.0, log=True),
+        "retrieval.item_item.neighbours": Dimension(low=10, high=200, log=True),
+    },
+    "gbt": {
+        "ranking.gbt.trees": Dimension(low=20, high=160, log=True),
+        "ranking.gbt.depth": Dimension(low=3, high=7),
+        "ranking.gbt.step": Dimension(low=0.03, high=0.3, log=True),
+    },
+    "logistic": {
+        "ranking.logistic.regularisation": Dimension(low=1e-6, high=0.1, log=True),
+        "ranking.logistic.lasso_share": Dimension(low=0.0, high=1.0),
+    },
+    "forest": {
+        "ranking.forest.trees": Dimension(low=20, high=160, log=True),
+        "ranking.forest.depth": Dimension(low=4, high=12),
+    },
+    "fm": {
+        "ranking.fm.factors": Dimension(low=2, high=16, log=True),
+        "ranking.fm.regularisation": Dimension(low=1e-6, high=0.01, log=True),
+    },
+    **{
+        name: {
+            "ranking.xgb.trees": Dimension(low=50, high=400, log=True),
+            "ranking.xgb.depth": Dimension(low=3, high=8),
+            "ranking.xgb.step": Dimension(low=0.03, high=0.3, log=True),
+        }
+        for name in ("xgb", "xgb_rank")
+    },
+}
+
+
 @dataclass(frozen=True)
 class TuningSettings:
     """``[tuning]``: a search for settings, judged on time-ordered folds of the days that the job is given."""
 
     #: Name of the search: its trials are found again by it.
     study: str = "retrieval"
-    #: Source of candidates whose lists are judged.
+    #: Source of candidates, or learner of a ranker, whose lists or scores are judged.
     model: str = "als"
     #: grid: every point; random: points at random; sequential: where the trials so far promise most.
     search: Literal["grid", "random", "sequential"] = "sequential"
-    #: Metric of lists and their length: what is made as large as can be.
+    #: Metric of lists and their length, or, of a ranker, of scores: what is made as good as can be.
     objective: str = "precision@10"
     #: Trials, at most.
     trials: int = 20
@@ -97,35 +140,48 @@ class TuningSettings:
     pruning: Literal["none", "median", "halving"] = "median"
     #: Seed of the search.
     seed: int = 7
-    #: Key of a setting -> what it may be.
-    space: Mapping[str, Dimension] = field(
-        default_factory=lambda: {
-            "retrieval.als.rank": Dimension(low=8, high=64, log=True),
-            "retrieval.als.regularisation": Dimension(low=0.01, high=10.0, log=True),
-            "retrieval.als.alpha": Dimension(low=1.0, high=100.0, log=True),
-        }
-    )
+    #: Key of a setting -> what it may be; none = what matters most of the model (SPACES).
+    space: Mapping[str, Dimension] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check the names and the ranges."""
         check_name("study", self.study)
         check_name("model", self.model)
         check(
-            _METRIC.fullmatch(self.objective) is not None, "objective", "metric@N such as precision@10", self.objective
+            _METRIC.fullmatch(self.objective) is not None,
+            "objective",
+            "a metric such as precision@10 or auc",
+            self.objective,
         )
         check_between("trials", self.trials, 1, 100_000)
         check_between("parallel", self.parallel, 1, 64)
         check_between("startup", self.startup, 1, 10_000)
-        check(len(self.space) > 0, "space", "at least one setting to try", self.space)
+        check(
+            bool(self.dimensions),
+            "space",
+            f"settings to try, for there are none by default of {self.model}",
+            self.space,
+        )
         for key in self.space:
             check(_DOTTED.fullmatch(key) is not None, "space", "keys such as retrieval.als.rank", key)
 
     @property
+    def dimensions(self) -> Mapping[str, Dimension]:
+        """What is tried."""
+        return self.space or SPACES.get(self.model, {})
+
+    @property
     def metric(self) -> str:
-        """Name of the metric that is made large."""
+        """Name of the metric that is made as good as can be."""
         return self.objective.partition("@")[0]
 
     @property
-    def k(self) -> int:
-        """Length of the lists that are judged."""
-        return int(self.objective.partition("@")[2])
+    def k(self) -> int | None:
+        """Length of the lists that are judged; None for a metric of scores."""
+        length = self.objective.partition("@")[2]
+        return int(length) if length else None
+
+    @property
+    def sign(self) -> int:
+        """1 where the objective is better the larger it is, -1 where the smaller."""
+        return -1 if self.metric in LOSSES else 1

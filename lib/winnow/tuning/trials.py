@@ -44,7 +44,7 @@ def as_plain(tried: Tried) -> dict[str, Any]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in tried.items()}
 
 
-def best(trials: Sequence[Trial]) -> Trial | None:
-    """Return the finished trial of the largest value, the earliest among equals."""
+def best(trials: Sequence[Trial], sign: int = 1) -> Trial | None:
+    """Return the finished trial of the largest ``sign`` * value, the earliest among equals."""
     done = [trial for trial in trials if trial.status == DONE and trial.value is not None]
-    return max(done, key=lambda trial: (trial.value or 0.0, -trial.place), default=None)
+    return max(done, key=lambda trial: (sign * (trial.value or 0.0), -trial.place), default=None)
