@@ -19,6 +19,7 @@ OPTUNA = ["optuna>=5,<6"]
 # start without the libraries of a GPU, though it needs none. A torch that is there already, such as a build for CPUs, will
 # do. The exporter to ONNX asks for onnxscript; what only scores needs onnxruntime and nothing else of these.
 DEEP = ["torch>=2.9,<3", "onnx>=1.20,<2", "onnxscript>=0.7,<0.8", "onnxruntime>=1.25,<2"]
+MLFLOW = ["mlflow-skinny>=3.17,<4"]
 JINJA = ["jinja2>=3.1,<4"]
 
 setup(
@@ -46,6 +47,7 @@ setup(
         "xgb": XGBOOST,
         "tune": OPTUNA,
         "report": JINJA,
+        "mlflow": MLFLOW,
         "deep": DEEP,
         # What pyspark's client of Spark Connect needs.
         "connect": CONNECT,
@@ -59,6 +61,7 @@ setup(
             *XGBOOST,
             *OPTUNA,
             *JINJA,
+            *MLFLOW,
             "pytest>=9.2,<10",
             "pytest-timeout>=2.4,<3",
             "pytest-xdist>=3.8,<4",

@@ -77,6 +77,23 @@ class WritingSettings:
 
 
 @dataclass(frozen=True)
+class TrackingSettings:
+    """``[tracking]``: where runs are told of beside the table ``runs``."""
+
+    #: Tracking server of MLflow; not set = none. Needs the extra mlflow.
+    uri: str | None = None
+    #: Experiment there that the runs belong to; it is made if it is not there.
+    experiment: str = "winnow"
+
+    def __post_init__(self) -> None:
+        """Check that there is a name, and no word that ends a line in a log."""
+        for key in ("uri", "experiment"):
+            value = getattr(self, key)
+            is_text = value is None or (isinstance(value, str) and value.isprintable() and bool(value.strip()))
+            check(is_text, key, "a text on one line", value)
+
+
+@dataclass(frozen=True)
 class Settings:
     """Every section of the configuration, with its defaults."""
 
@@ -102,6 +119,7 @@ class Settings:
     reporting: ReportingSettings = field(default_factory=ReportingSettings)
     maintenance: MaintenanceSettings = field(default_factory=MaintenanceSettings)
     engine: EngineSettings = field(default_factory=EngineSettings)
+    tracking: TrackingSettings = field(default_factory=TrackingSettings)
 
     def __post_init__(self) -> None:
         """Check what one section must know of another."""

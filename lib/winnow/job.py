@@ -24,6 +24,7 @@ from winnow.funnel import screen
 from winnow.run import Run
 from winnow.settings import check, check_between, parse_date
 from winnow.tables import Tables
+from winnow.tracking import check_tracking, track
 
 _LOG = logging.getLogger("winnow")
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -79,6 +80,7 @@ def main(
     try:
         settings = load([Path(path) for path in arguments.conf], [*arguments.set, *_engine_of(arguments)])
         _check_arguments(arguments, needs_days=days == "needed")
+        check_tracking(settings)
         spark = start_session(f"winnow {job}", settings.engine)
     except WinnowError as wrong:
         return _told(wrong, arguments)
@@ -184,6 +186,7 @@ def _end(run: Run, fault: Exception | None) -> int:
         except Exception as lost:
             _LOG.error("runs: the record of this run could not be written: %s", _first_line(lost))
             code = code or 1
+    track(run, record)
     if run.is_dry and not run.arguments.json:
         _write(_resolved(record), sys.stdout)
     if run.funnels:

@@ -7,6 +7,7 @@ import datetime as dt
 import functools
 import json
 import logging
+import math
 import re
 import subprocess
 from collections.abc import Sequence
@@ -46,6 +47,10 @@ class Run:
     funnels: list[Funnel] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    #: What was measured: name, value and, of several in a row, which.
+    measured: list[tuple[str, float, int]] = field(default_factory=list)
+    #: Files that the run wrote beside its tables.
+    files: list[Path] = field(default_factory=list)
 
     @property
     def days(self) -> list[dt.date]:
@@ -96,11 +101,17 @@ class Run:
             unfinished = target.with_name(f".{target.name}.{self.run_id}")
             unfinished.write_text(text, encoding="utf-8")
             unfinished.replace(target)  # whoever reads it meanwhile sees the former file or this one
+            self.files.append(target)
         return target
 
     def tell(self, funnel: Funnel) -> None:
         """Keep the funnel of a day, in place of one that knew less."""
         self.funnels = [known for known in self.funnels if known.day != funnel.day] + [funnel]
+
+    def measure(self, name: str, value: float | None, step: int = 0) -> None:
+        """Keep a number that the run found, for whoever tracks runs; nothing is kept of one that is not known."""
+        if value is not None and math.isfinite(value):
+            self.measured.append((name, float(value), step))
 
     def say(self, message: str) -> None:
         """Tell how far the work is."""

@@ -179,7 +179,6 @@ def test_settings_of_the_sampling_are_tried_on_examples_made_anew(log, run_job, 
     ("sets", "code", "said"),
     [
         (["tuning.model=clairvoyance"], 2, "expected a source of candidates or a ranker"),
-        (["tuning.model=two_tower", "tuning.space={}"], 2, "there are none by default of two_tower"),
         (["tuning.objective=auc@10"], 2, "expected a metric of lists"),
         (['tuning.space={"retrieval.als.rnak" = {choices = [1]}}'], 2, "did you mean rank"),
         (['tuning.space={"retrieval.als.rank" = {choices = [8, 0]}}'], 2, "from 1 to 1024"),

@@ -7,8 +7,10 @@ import threading
 
 import pytest
 
+from winnow.config import Settings
 from winnow.errors import DataError, SettingsError
-from winnow.tuning import Dimension, TuningSettings, best, grid, proposals, search
+from winnow.tuning import Dimension, TuningSettings, as_plain, best, grid, proposals, search
+from winnow.tuning.settings import SPACES
 
 SPACE = {
     "a.rank": Dimension(low=4, high=64, log=True, steps=5),
@@ -163,6 +165,30 @@ def test_a_list_may_be_a_choice():
     space = {"a.strata": Dimension(choices=((), ("surface",), ("surface", "device")))}
     trials, _ = run(settings(space=space, search="sequential", startup=1), lambda tried, _: len(tried["a.strata"]))
     assert best(trials).tried == {"a.strata": ("surface", "device")}
+
+
+@pytest.mark.parametrize("kind", ["grid", "random", "sequential"])
+@pytest.mark.parametrize("pruning", ["none", "median", "halving"])
+def test_a_search_for_a_small_loss_is_the_search_for_a_large_gain(kind, pruning):
+    asked = settings(search=kind, pruning=pruning)
+    gains, _ = run(asked)
+    losses, _ = run(dataclasses.replace(asked, objective="log_loss"), lambda tried, fold: -smooth(tried, fold))
+    assert [trial.tried for trial in losses] == [trial.tried for trial in gains]
+    assert [trial.status for trial in losses] == [trial.status for trial in gains]
+    assert best(losses, -1).tried == best(gains).tried
+
+
+@pytest.mark.parametrize("model", SPACES)
+def test_what_is_tried_by_default_are_settings_that_there_are(model):
+    for kind in ("grid", "random"):
+        for tried in proposals(TuningSettings(model=model, search=kind), [], 5):
+            Settings().changed(as_plain(tried))
+
+
+def test_a_model_without_a_space_of_its_own_must_be_given_one():
+    with pytest.raises(SettingsError, match="there are none by default of content"):
+        TuningSettings(model="content")
+    assert TuningSettings(model="content", space=SPACE).dimensions == SPACE
 
 
 def test_without_optuna_the_other_searches_are_named(monkeypatch):

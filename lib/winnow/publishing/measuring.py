@@ -69,6 +69,8 @@ def measure_sources(run: Run, as_of: dt.date) -> Mapping[str, Mapping[str, float
         if row[schema.CANDIDATE_SOURCE] in found:
             names = (RECALL, compared.FOUND, compared.UNIQUE, compared.RELEVANT)
             found[row[schema.CANDIDATE_SOURCE]] = {name: float(row[name]) for name in names}
+    for row in rows:
+        run.measure(f"{row[schema.CANDIDATE_SOURCE]}/recall@{settings.candidates}", row[RECALL])
     run.say(_screen(rows, settings.candidates))
     return found
 

@@ -64,7 +64,10 @@ def replace_metrics(
     for table, records in found.items():
         rows = run.tables.local(table, [{**dict.fromkeys(table.columns), **common, **record} for record in records])
         run.tables.replace(table, rows, where, record=run.metadata(), files=1)
-    run.say(_screen(found[schema.METRICS]))
+    shown = _shown(found[schema.METRICS])
+    for row, name in shown:
+        run.measure(f"{row[schema.MODEL]}/{name}", row[schema.VALUE])
+    run.say(_screen(shown))
 
 
 def _parted(run: Run) -> tuple[DataFrame, DataFrame]:
@@ -103,21 +106,27 @@ def _listed(run: Run, as_of: dt.date) -> dict[Model, DataFrame]:
     return found
 
 
-def _screen(records: Sequence[Mapping[str, Any]]) -> str:
-    """Return the metrics of all users and rows at the longest N: a line a model and metric, with its interval."""
+def _shown(records: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], str]]:
+    """Return the metrics of all users and rows at the longest N, each with its name, such as recall@20."""
     longest = max((row[schema.K] for row in records if row.get(schema.K)), default=None)
     shown = [
         row
         for row in records
         if row[schema.SLICE] == lists.ALL and not row.get(schema.BASELINE) and row.get(schema.K) in (None, longest)
     ]
-    names = [row[schema.METRIC] + (f"@{row[schema.K]}" if row.get(schema.K) else "") for row in shown]
-    width, name_width = (max(map(len, texts)) for texts in ([row[schema.MODEL] for row in shown], names))
+    return [(row, row[schema.METRIC] + (f"@{row[schema.K]}" if row.get(schema.K) else "")) for row in shown]
+
+
+def _screen(shown: Sequence[tuple[Mapping[str, Any], str]]) -> str:
+    """Return a line a model and metric, with its interval."""
+    width, name_width = (
+        max(map(len, texts)) for texts in ([row[schema.MODEL] for row, _ in shown], [name for _, name in shown])
+    )
     return "\n".join(
         ["metrics, with their intervals:"]
         + [
             f"  {row[schema.MODEL]:<{width}}  {name:<{name_width}}  {_cell(row)}   of {row[schema.UNITS]:,}"
-            for row, name in zip(shown, names, strict=True)
+            for row, name in shown
         ]
     )
 

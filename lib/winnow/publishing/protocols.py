@@ -72,7 +72,7 @@ def _listed(run: Run, held_out: HeldOut, stack: ExitStack) -> dict[Model, DataFr
     asked = retrieval.Asked(users, run.settings.evaluation.longest, known, settings.skip_seen)
     models = stack.enter_context(fitted_and_held(run, known, settings.sources))
     return {
-        Model(schema.CANDIDATES, source): stack.enter_context(kept(retrieval.lists_of({source: model}, asked)))
+        Model(schema.CANDIDATES, source): stack.enter_context(kept(model.recommend(asked)))
         for source, model in models.items()
     }
 

@@ -46,6 +46,8 @@ def publish_ranker(run: Run) -> None:
             ranker = _calibrated(run, ranker, rows)
             metrics |= publish_scores(run, ranker, rows)
         rankers.append(ranker)
+    for name, value in metrics.items():
+        run.measure(name, value)
     store_rankers(run, rankers, metrics)
 
 

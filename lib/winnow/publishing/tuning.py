@@ -52,6 +52,7 @@ def publish_trials(run: Run) -> None:
             _append(run, trial, seconds)
             reached = tuning.best([*before, trial], settings.sign)
             progress.tell(reached.value if reached else None)
+            run.measure(settings.objective, trial.value, trial.place)
             run.say(_told(trial, reached))
 
         trials = tuning.search(settings, judge, len(splits), _about(run, splits), known, tell, run.tables.release)
