@@ -7,7 +7,10 @@ ROOT ?= data/demo
 ROWS_PER_DAY ?= 200000
 # How many impressions the largest log of `make bench` has.
 ROWS ?= 20000000
-# What runs the line in `make run`: spark, or sail, which needs no Java.
+# How many simulated days `make soak` runs, and the seed of their faults.
+DAYS ?= 60
+SEED ?= 20260105
+# What runs the line in `make run` and `make soak`: spark, or sail, which needs no Java.
 ENGINE ?= spark
 # More arguments for pytest: make test ARGS="-k calibration -x".
 ARGS ?=
@@ -26,10 +29,10 @@ HAS_DEEP := import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, (
 MADE := $(ROOT)/.made-$(ROWS_PER_DAY)-rows-per-day
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo report test test-deep check format bench dist clean
+.PHONY: help setup run demo report test test-deep cluster-up cluster-down cluster-test fault-test soak check format bench dist clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: ## make .venv and fetch the Delta jars; at once when both are there
 	@PYTHON='$(PYTHON)' tools/setup.sh
@@ -69,6 +72,21 @@ test-deep: setup ## install torch (once, some 3 GB) and run the tests of the neu
 	    $(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check -e '.[deep]'; \
 	}
 	@$(VENV_PYTHON) -m pytest tests/deep tests/jobs/test_deep.py $(ARGS)
+
+cluster-up: setup ## start a Spark master and two workers on this machine, as processes of their own
+	@$(VENV_PYTHON) tools/cluster.py up
+
+cluster-down: setup ## end them, whatever state they are in
+	@$(VENV_PYTHON) tools/cluster.py down
+
+cluster-test: setup ## run the data jobs on such a cluster of the tests' own: minutes
+	@$(VENV_PYTHON) -m pytest tests/cluster $(ARGS)
+
+fault-test: setup ## try every fault of docs/reliability.md, print what came out and keep it there: 20 minutes
+	@$(VENV_PYTHON) -m pytest tests/faults tests/cluster/test_lost_worker.py $(ARGS)
+
+soak: setup ## publish simulated days in a row under random faults, and hold them against the oracle: DAYS=60 ENGINE=sail
+	@$(VENV_PYTHON) -m pytest tests/soak --engine $(ENGINE) --days $(DAYS) --seed $(SEED)
 
 check: setup ## lint, formatting, types and borders, in seconds
 	@.venv/bin/ruff check

@@ -11,6 +11,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+#: Jobs in this process and session, and jobs in processes of their own: fixtures of every folder.
+pytest_plugins = ("job_fixtures", "process_fixtures", "fault_fixtures")
+
 PROJECT = Path(__file__).resolve().parent.parent
 REAL_DATA = PROJECT.parent / "shared" / "data" / "kuairand_pure"
 

@@ -1,16 +1,11 @@
-"""Promises of the main job: a day is the unit, whatever runs twice, late, at once or dies."""
+"""Promises of the main job: a day is the unit, whatever runs twice or late. What dies or runs at once: tests/faults."""
 
 import datetime as dt
-import os
-import signal
-import subprocess
-import sys
 import threading
 import time
 
 import pytest
 
-from conftest import JOB_ENVIRONMENT, PROJECT
 from winnow import schema
 from winnow.config import load
 from winnow.errors import ConcurrentRunError
@@ -49,61 +44,16 @@ def prepare(run_job, log):
 
 
 @pytest.fixture(scope="module")
-def start(engine_arguments):
-    """Return the function that starts a job in a process, and a process group, of its own."""
-
-    def started(name, *arguments):
-        command = [sys.executable, PROJECT / "jobs" / f"{name}.py", *engine_arguments, *arguments]
-        return subprocess.Popen(
-            list(map(str, command)),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-            env=JOB_ENVIRONMENT,
-        )
-
-    return started
-
-
-def stop(process):
-    """End a job that is still there, with all its children."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-
-
-@pytest.fixture(scope="module")
-def at_once(tmp_path_factory, log, start):
-    """The four days prepared by four processes at once, none of whose tables was there: the root, and how each ended."""
-    place = tmp_path_factory.mktemp("at_once")
-    arguments = ("--root", place, *STRATA, "--set", f"tables.impressions={log}/impressions")
-    runs = [start("prepare_examples", *arguments, "--date", day) for day in DAYS]
-    try:
-        told = [process.communicate(timeout=280)[0] for process in runs]
-    finally:
-        for process in runs:
-            stop(process)
-    return place, [(process.returncode, text) for process, text in zip(runs, told, strict=True)]
-
-
-@pytest.fixture(scope="module")
-def root(at_once):
+def root(tmp_path_factory, prepare):
     """The four days, prepared."""
-    return at_once[0]
-
-
-def test_four_days_at_once_all_succeed_and_none_is_lost(at_once, read):
-    root, ended = at_once
-    assert [code for code, _ in ended] == [0, 0, 0, 0], "\n".join(text for code, text in ended if code)
-    for day in DAYS:
-        assert read(root, "examples", day).where("watched_label = 1").count() == 80
-        assert read(root, "ledger", day).count() == 2
-    assert read(root, "runs").where("status = 'done'").count() == 4
+    place = tmp_path_factory.mktemp("prepared")
+    done = prepare(place, "--start", DAYS[0], "--end", DAYS[-1])
+    assert done.code == 0, done.err
+    return place
 
 
 def test_the_same_day_three_times_and_days_in_reverse_order_give_the_same_rows(root, tmp_path, prepare, read, content):
-    # With what the fixture made, each day was run at least twice, and the first one three times.
+    # With what the fixture made, each of the two was run at least twice, and the first one three times.
     for day in (DAYS[1], DAYS[0], DAYS[0]):
         assert prepare(tmp_path, "--date", day).code == 0
         assert content(read(tmp_path, "examples", day)) == content(read(root, "examples", day))
@@ -187,52 +137,9 @@ def test_a_run_that_lost_ends_with_the_exit_code_that_says_try_again(spark, tmp_
     assert main("prepare_examples", lose, doc="", argv=["--root", str(tmp_path), "--date", "2026-01-05"]) == 5
 
 
-def test_a_driver_killed_while_it_writes_leaves_the_table_as_it_was_and_a_rerun_makes_it_right(
-    spark, tmp_path, run_job, start, read, content, versions
-):
-    from pyspark.sql import functions as F
-
-    day = DAYS[0]
-    # Large enough that the write takes a while, in a process whose code is not compiled yet.
-    spark.range(0, 200_000, 1, 1).select(
-        F.col("id").alias("impression_id"),
-        (F.col("id") % 1_000).alias("user_id"),
-        (F.col("id") % 100).alias("media_id"),
-        F.timestamp_seconds(F.lit(int(dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC).timestamp()))).alias("impression_ts"),
-        F.lit(day).alias("event_date"),
-        F.when(F.col("id") % 2 == 0, 60.0).otherwise(3.0).alias("watch_s"),
-        F.lit(60.0).alias("media_duration_s"),
-        F.sha2(F.col("id").cast("string"), 256).alias("payload"),
-    ).write.format("delta").partitionBy("event_date").save(f"{tmp_path}/impressions")
-    assert run_job("prepare_examples", tmp_path, "--date", day).code == 0
-    version, rows = versions(tmp_path, "examples")[0]["version"], content(read(tmp_path, "examples"))
-
-    folder = tmp_path / "examples" / f"event_date={day}"
-    known = set(folder.iterdir())
-    process = start("prepare_examples", "--root", tmp_path, "--date", day)
-    try:
-        deadline = time.monotonic() + 200
-        while set(folder.iterdir()) == known:
-            assert process.poll() is None, process.communicate()[0]
-            assert time.monotonic() < deadline
-            time.sleep(0.002)
-    finally:
-        stop(process)
-    assert process.returncode == -signal.SIGKILL
-    assert set(folder.iterdir()) > known, "it had begun to write"
-    assert versions(tmp_path, "examples")[0]["version"] == version
-    assert content(read(tmp_path, "examples")) == rows
-
-    assert run_job("prepare_examples", tmp_path, "--date", day).code == 0
-    assert versions(tmp_path, "examples")[0]["version"] == version + 1
-    assert content(read(tmp_path, "examples")) == rows
-    assert rows[0] == 200_000
-
-
 def test_a_day_is_written_in_few_files(root):
     from deltalake import DeltaTable
 
-    # Of the table as it is now: a commit that lost and was made again leaves files that no reader sees.
     files = DeltaTable(f"{root}/examples").file_uris()
     for day in DAYS:
         assert 1 <= sum(f"event_date={day}/" in file for file in files) <= 2

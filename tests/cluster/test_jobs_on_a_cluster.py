@@ -1,0 +1,96 @@
+"""Each data job on a standalone cluster, by spark-submit: what it publishes is what two threads of one process publish."""
+
+import math
+
+import pytest
+
+START, LAST = "2026-01-05", "2026-01-07"
+DAYS = ("--start", START, "--end", LAST)
+WORLD = {
+    "synthetic.rows_per_day": 4000, "synthetic.users": 150, "synthetic.media": 100, "synthetic.engaged_rate": 0.15,
+    "synthetic.dirt.duplicate_rate": 0.1, "synthetic.dirt.negative_watch_rate": 0.01, "sampling.strata": ["surface"],
+    "splitting.validation_start": "2026-01-06", "splitting.test_start": LAST, "features.crosses": ["genre", "device"],
+    "retrieval.sources": ["popularity", "als"], "retrieval.als.rank": 4, "retrieval.als.iterations": 3,
+    "ranking.columns": ["media_duration_s", "surface", "user_engaged_rate_7d"], "ranking.model": "logistic",
+    "ranking.context.surface": "home", "ranking.logistic.iterations": 15, "evaluation.resamples": 100,
+}  # fmt: skip
+SETS = tuple(word for key, value in WORLD.items() for word in ("--set", f"{key}={value}"))
+#: The line, in its order: each job with its arguments; ROOT stands for the root.
+JOBS = (
+    ("make_impressions", *DAYS),
+    ("import_impressions", "--input", "ROOT/impressions", "--set", "importing.format=delta",
+     "--set", "tables.impressions=ROOT/imported"),
+    ("prepare_examples", *DAYS, "--set", "tables.impressions=ROOT/imported"),
+    ("build_profiles", *DAYS),
+    ("generate_candidates", "--date", LAST),
+    ("train_ranker", *DAYS),
+    ("recommend", "--date", LAST),
+    ("evaluate", "--date", LAST),
+    ("verify", *DAYS, "--set", "tables.impressions=ROOT/imported"),
+)  # fmt: skip
+#: Tables of rows that no model has made: equal to the last bit, whatever is of the run left out.
+EXACT = (
+    "impressions", "imported", "media", "users", "searches", "examples", "ledger", "quarantine",
+    "user_tiles", "media_tiles", "user_cross_tiles", "media_cross_tiles", "value_tiles",
+)  # fmt: skip
+OF_THE_RUN = ("run_id", "known_at", "row", "rank", "score", "found_by")
+#: Models sum floats in the order of the tasks: their scores and metrics may differ by so much of themselves.
+TOLERANCE = 1e-6
+#: Table of what models made -> what tells its rows apart, and the number that may differ a little.
+OF_MODELS = {
+    "candidates": (("source", "user_id", "media_id"), "score"),
+    "recommendations": (("user_id", "media_id"), "score"),
+    "scores": (("impression_id", "label"), "score"),
+    "metrics": (("measured", "model", "metric", "k", "slice"), "value"),
+}
+
+
+def arguments_of(job, root):
+    return [word.replace("ROOT", str(root)) for word in job[1:]]
+
+
+@pytest.fixture(scope="module")
+def local_root(tmp_path_factory, run_job):
+    """The whole line on local[2], in this process."""
+    root = tmp_path_factory.mktemp("local")
+    for job in JOBS:
+        ended = run_job(job[0], root, *arguments_of(job, root), *SETS)
+        assert ended.code == 0, (job, ended.err)
+    return root
+
+
+@pytest.fixture(scope="module")
+def cluster_root(tmp_path_factory, own_cluster, submit):
+    """The whole line on the cluster, each job a spark-submit."""
+    root = tmp_path_factory.mktemp("on_cluster")
+    address = own_cluster.up()
+    for job in JOBS:
+        process = submit(address, job[0], "--root", root, *arguments_of(job, root), *SETS)
+        assert process.wait(400) == 0, (job, process.told())
+    return root
+
+
+@pytest.mark.timeout(1800)  # nine jobs, each a driver and two executors that start
+@pytest.mark.parametrize("table", EXACT)
+def test_rows_of_a_table_are_those_of_one_process(local_root, cluster_root, read, content, table):
+    found, expected = (content(read(root, table), OF_THE_RUN) for root in (cluster_root, local_root))
+    assert found[0] > 0
+    assert found == expected
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("table", OF_MODELS)
+def test_what_models_make_is_as_near_as_sums_of_floats_are(local_root, cluster_root, read, table):
+    keys, number = OF_MODELS[table]
+    found, expected = (
+        {tuple(row[key] for key in keys): row[number] for row in read(root, table).select(*keys, number).collect()}
+        for root in (cluster_root, local_root)
+    )
+    assert set(found) == set(expected)
+    assert len(expected) > 10
+    far = {
+        key: (found[key], value)
+        for key, value in expected.items()
+        if value is not None and not math.isclose(found[key], value, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    }
+    assert far == {}
