@@ -6,6 +6,7 @@ import re
 import pytest
 from pyspark.sql import functions as F
 
+from conftest import PROJECT
 from reporting import browser
 
 START, TEST_DAY = "2026-01-05", "2026-01-08"
@@ -40,6 +41,7 @@ def reported(run_job, spark, tmp_path_factory):
     )
     scores = "evaluation.score_columns.true_probability=watched"
     assert run_job("evaluate", root, "--date", TEST_DAY, "--set", scores).code == 0
+    assert run_job("evaluate", root, "--online", "--start", "2026-01-07", "--end", TEST_DAY).code == 0
     ended = run_job("report", root)
     assert ended.code == 0, ended.err
     return root
@@ -100,6 +102,7 @@ def test_the_page_of_a_root_opens_without_a_fault(reported, tmp_path):
         for width in (360, 1440):
             shown.open(reported / "report.html", width)
             assert shown.ask("document.documentElement.scrollWidth") <= width
+            shown.screenshot(PROJECT / "build" / "report" / f"by-jobs-{width}.png")
         assert shown.faults == []
         assert shown.ask("window.hacked") is None
 

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 
 from conftest import PROJECT
-from winnow.reporting import Contents, ReportingSettings, page
+from winnow.reporting import Contents, ReportingSettings, page, summaries
 from winnow.reporting.page import sections
 
 EMPTY = Contents("data/none", dt.datetime(2026, 1, 12, tzinfo=dt.UTC), "r0")
@@ -128,3 +128,15 @@ def test_the_templates_are_found_in_the_zip_of_py_files(tmp_path):
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     assert int(ended.stdout) > 5_000
+
+
+def test_two_models_of_one_name_are_told_apart_where_both_have_lists():
+    rows = [
+        {"model": "als", "measured": "candidates"},
+        {"model": "als", "measured": "recommendations"},
+        {"model": "gbt", "measured": "recommendations"},
+        {"model": "gbt", "measured": "scores"},
+    ]
+    found = [row["model"] for row in summaries.told_apart(rows)]
+    assert found == ["als (candidates)", "als (recommendations)", "gbt", "gbt"]
+    assert summaries.told_apart(None) is None

@@ -61,7 +61,7 @@ def _gather(run: Run) -> reporting.Contents:
         alarms=alarms,
         natural_days=natural,
         weights=_weights(run, [row[schema.LABEL] for row in days or ()], shown - natural),
-        metrics=_all(run, schema.METRICS, summaries.newest_period()),
+        metrics=summaries.told_apart(_all(run, schema.METRICS, summaries.newest_period())),
         reliability=_all(run, schema.RELIABILITY, summaries.newest_period()),
         trials=_all(run, schema.TRIALS, lambda rows: rows.orderBy(F.col(schema.FINISHED_TS).desc()).limit(_MOST_RUNS)),
         users=users_and_lists(run),

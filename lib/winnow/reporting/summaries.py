@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -12,6 +13,8 @@ from winnow.contracts import HELPER, Step
 
 #: Width of the bins of weights; the page merges them into wider ones.
 WEIGHT_BIN = 0.05
+#: Tables whose models are measured by their lists.
+_OF_LISTS = (schema.CANDIDATES.name, schema.RECOMMENDATIONS.name)
 #: The last bin holds every larger weight too.
 _MOST_WEIGHT = 50.0
 #: Helper columns: the label's struct, the place of a row in its user's order, the share that was watched.
@@ -46,6 +49,20 @@ def newest_period() -> Step:
         return rows.join(newest, on=[*map(str, (schema.PROTOCOL, schema.END_DATE))], how="left_semi")
 
     return step
+
+
+def told_apart(metrics: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
+    """Return the rows, each model's name with its table where two tables have lists of a model of that name."""
+    tables: dict[str, set[str]] = {}
+    for row in metrics or ():
+        if row[schema.MEASURED] in _OF_LISTS:
+            tables.setdefault(row[schema.MODEL], set()).add(row[schema.MEASURED])
+    return metrics and [
+        row | {schema.MODEL: f"{row[schema.MODEL]} ({row[schema.MEASURED]})"}
+        if row[schema.MEASURED] in _OF_LISTS and len(tables[row[schema.MODEL]]) > 1
+        else row
+        for row in metrics
+    ]
 
 
 def sampled_users(lists: DataFrame, n: int, seed: int) -> Step:
