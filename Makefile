@@ -2,6 +2,8 @@
 
 # The Python that .venv is made of; unset = python3, or else the first of python3.11, python3.12, python3.13 that is there.
 PYTHON ?=
+# yes: the packages of tools/requirements, by their hashes; no: what setup.py allows and the index has today.
+LOCKED ?= yes
 # Where `make run` keeps its tables, and how many impressions it generates a day.
 ROOT ?= data/demo
 ROWS_PER_DAY ?= 200000
@@ -29,13 +31,13 @@ HAS_DEEP := import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, (
 MADE := $(ROOT)/.made-$(ROWS_PER_DAY)-rows-per-day
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo report test test-deep cluster-up cluster-down cluster-test fault-test soak check format bench dist clean
+.PHONY: help setup lock audit run demo report test test-deep cluster-up cluster-down cluster-test fault-test soak check format bench dist clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: ## make .venv and fetch the Delta jars; at once when both are there
-	@PYTHON='$(PYTHON)' tools/setup.sh
+	@PYTHON='$(PYTHON)' LOCKED='$(LOCKED)' tools/setup.sh
 
 run: setup ## generate a week of impressions (once) and make training examples of it: ROOT=data/demo ROWS_PER_DAY=200000 ENGINE=spark
 	@if [ ! -e '$(MADE)' ]; then \
@@ -100,6 +102,12 @@ format: setup ## format the code, and fix what can be fixed
 
 bench: setup ## measure the main job beside its peers, an hour at 100M rows: ROWS=20000000 ARGS="--only Sail --runs 1"
 	@$(VENV_PYTHON) benchmarks/bench.py --rows $(ROWS) $(ARGS)
+
+lock: setup ## resolve the packages of make setup anew, to tools/requirements
+	@tools/lock.sh
+
+audit: setup ## hold the locked packages against the known vulnerabilities; needs the network, and says so where there is none
+	@$(VENV_PYTHON) tools/audit.py
 
 dist: setup ## pack dist/winnow.zip for spark-submit --py-files
 	@$(VENV_PYTHON) tools/make_zip.py

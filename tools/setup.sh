@@ -21,13 +21,13 @@ where=""
 [ -n "$version" ] || fail "Winnow needs Java 17 or later: $advice (found: no Java$where)"
 [ "$version" -ge 17 ] || fail "Winnow needs Java 17 or later: $advice (found: Java $version$where)"
 
-# ---- The venv: made once, and again when setup.py or this script changed, or the checkout was moved ----------------
+# ---- The venv: made once, and again when setup.py, the lock or this script changed, or the checkout was moved ----------------
 
 venv_python=.venv/bin/python
 stamp=.venv/.winnow-setup
 is_current() {
     [ -x "$venv_python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$PWD" ] &&
-        [ "$stamp" -nt setup.py ] && [ "$stamp" -nt tools/setup.sh ]
+        [ "$stamp" -nt setup.py ] && [ "$stamp" -nt tools/setup.sh ] && [ "$stamp" -nt tools/requirements/dev.txt ]
 }
 is_new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
 
@@ -60,8 +60,16 @@ if ! is_current; then
             fail "Winnow needs Python's venv: install a package such as python3-venv (found: $python without it)"
         "$python" -m venv .venv
     fi
-    "$venv_python" -m pip install --quiet --disable-pip-version-check -e ".[spark,dev]" ||
-        fail "The Python packages could not be installed: see pip's message above, then run make setup again"
+    pip() { "$venv_python" -m pip install --quiet --disable-pip-version-check "$@"; }
+    if [ "${LOCKED:-yes}" = yes ]; then
+        # The same files for everybody: pip takes none whose hash is not in the lock. What builds the packages that come as
+        # sources (pyspark) is locked too, and is what builds Winnow itself.
+        pip --require-hashes -r tools/requirements/build.txt &&
+            pip --require-hashes --no-build-isolation -r tools/requirements/dev.txt &&
+            pip --no-deps --no-build-isolation -e .
+    else
+        pip -e ".[spark,dev]"
+    fi || fail "The Python packages could not be installed: see pip's message above, then run make setup again. Where a file of the lock (tools/requirements) is not to be had for this machine, make setup LOCKED=no takes what setup.py allows"
     echo "$PWD" >"$stamp"
 fi
 

@@ -25,6 +25,7 @@ from winnow.guards import GuardSettings
 from winnow.importing import ImportingSettings
 from winnow.labelling import Label, LabellingSettings, WatchedFraction, action_columns, check_labels
 from winnow.maintenance import MaintenanceSettings
+from winnow.masking import has_secret, masked
 from winnow.ranking.settings import RankingSettings
 from winnow.reporting.settings import ReportingSettings
 from winnow.reranking.settings import RerankingSettings
@@ -196,9 +197,14 @@ def load(files: Sequence[Path] = (), sets: Sequence[str] = ()) -> Settings:
 
 
 def check_location(key: str, location: object) -> None:
-    """Raise SettingsError unless ``location`` is a table name or a path without tricks: no ``..``, quotes, wildcards."""
+    """Raise SettingsError unless ``location`` is a table name or a path without tricks: no ``..``, quotes, wildcards.
+
+    Nor with a secret in it: Spark shows places in its plans, faults and event log, where nobody masks them.
+    """
     check(isinstance(location, str), key, "catalog.schema.table or a path", location)
     is_path = "/" in str(location)
+    unseen = "a place without a password or key in it, which Spark would show in its event log: let the storage's provider have it"
+    check(not has_secret(str(location)), key, unseen, masked(str(location)))
     expected = "catalog.schema.table, or a path without .., quotes, wildcards or control characters"
     fits = _PATH.fullmatch(str(location)) if is_path else _IDENTIFIER.fullmatch(str(location))
     # Neither control characters nor those that change how the rest is read, such as right-to-left marks.

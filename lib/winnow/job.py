@@ -21,6 +21,7 @@ from winnow.config import check_location, load
 from winnow.engines import ENGINES, start_session
 from winnow.errors import WinnowError
 from winnow.funnel import screen
+from winnow.masking import masked
 from winnow.run import Run
 from winnow.settings import check, check_between, parse_date
 from winnow.tables import Tables
@@ -184,7 +185,7 @@ def _end(run: Run, fault: Exception | None) -> int:
         try:
             run.tables.append(schema.RUNS, run.tables.local(schema.RUNS, [record]))
         except Exception as lost:
-            _LOG.error("runs: the record of this run could not be written: %s", _first_line(lost))
+            _LOG.error("runs: the record of this run could not be written: %s", masked(_first_line(lost)))
             code = code or 1
     track(run, record)
     if run.is_dry and not run.arguments.json:
@@ -213,7 +214,7 @@ def _write(text: str, stream: TextIO) -> None:
 
 def _told(fault: Exception, arguments: argparse.Namespace) -> int:
     """Print the fault as one message; where it came from only when asked."""
-    _write(f"error: {_first_line(fault)}", sys.stderr)
+    _write(f"error: {masked(_first_line(fault))}", sys.stderr)
     if arguments.log_level == "DEBUG":
         traceback.print_exception(fault)
     return getattr(fault, "exit_code", 1)

@@ -8,7 +8,6 @@ import functools
 import json
 import logging
 import math
-import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,16 +20,12 @@ from winnow.config import Settings
 from winnow.errors import SettingsError
 from winnow.funnel import Funnel
 from winnow.guards import Finding, stop_if_blocked
+from winnow.masking import masked, without_secrets
 from winnow.settings import check
 from winnow.tables import Tables
 
 _LOG = logging.getLogger("winnow")
 _HOUSE = Path(__file__).resolve().parents[2]
-_NAMES = "(secret|password|passwd|token|credential|api.?key|account.?key|access.?key)"
-_SECRET = re.compile(_NAMES, re.IGNORECASE)
-#: A secret inside a longer text, such as a path: what follows its name, and the password of a URL's user.
-_SECRET_VALUE = re.compile(rf"({_NAMES}[\w.-]*\s*[=:]\s*)[^\s\"'/,]+", re.IGNORECASE)
-_LOGIN = re.compile(r"(?<=/)([^/:@\s\"]+:)[^/@\s\"]+@")
 
 
 @dataclass
@@ -71,8 +66,8 @@ class Run:
 
     def warn(self, message: str) -> None:
         """Tell what looks odd, on screen and in the run's record; the exit code stays."""
-        _LOG.warning(message)
-        self.warnings.append(message)
+        _LOG.warning(masked(message))
+        self.warnings.append(masked(message))
 
     def heed(self, findings: Sequence[Finding]) -> None:
         """Tell what the guards found, and keep it for the record; raise GuardError where it must not be published."""
@@ -115,15 +110,15 @@ class Run:
 
     def say(self, message: str) -> None:
         """Tell how far the work is."""
-        _LOG.info(message)
+        _LOG.info(masked(message))
 
     def record(self, status: str = "running", error: str | None = None) -> dict[str, Any]:
         """Return the run as the table ``runs`` has it; tables explain themselves by the same record (userMetadata)."""
-        config = _masked(self.settings.as_record())
+        config = masked(self.settings.as_record())
         return {
             schema.RUN_ID: self.run_id,
             schema.JOB: self.job,
-            schema.ARGUMENTS: json.dumps(_without_secrets(self.command)),
+            schema.ARGUMENTS: json.dumps(without_secrets(self.command)),
             schema.CONFIG_HASH: self.settings.hash(),
             schema.CONFIG: json.dumps(config, sort_keys=True),
             schema.SEED: self.settings.sampling.seed,
@@ -132,7 +127,7 @@ class Run:
             schema.OUTPUT_VERSIONS: json.dumps(self.tables.written),
             schema.FUNNEL: json.dumps([funnel.as_record() for funnel in self.funnels]),
             schema.STATUS: status,
-            schema.ERROR: _masked(error),
+            schema.ERROR: masked(error),
             schema.STARTED_TS: self.started,
             schema.FINISHED_TS: dt.datetime.now(dt.UTC),
             schema.FINDINGS: json.dumps([finding.as_record() for finding in self.findings]),
@@ -141,20 +136,6 @@ class Run:
     def metadata(self) -> str:
         """Return the record as the JSON text that a commit carries."""
         return json.dumps({str(key): value for key, value in self.record().items()}, default=str)
-
-
-def _without_secrets(command: Sequence[str]) -> list[str]:
-    named = [_SECRET.sub("***", word.partition("=")[0]) + "=***" if _SECRET.search(word) else word for word in command]
-    return [_LOGIN.sub(r"\1***@", word) for word in named]
-
-
-def _masked(value: Any) -> Any:
-    """Return a plain value with the secrets in its texts masked, such as those of a table's location."""
-    if isinstance(value, dict):
-        return {key: _masked(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_masked(item) for item in value]
-    return _LOGIN.sub(r"\1***@", _SECRET_VALUE.sub(r"\1***", value)) if isinstance(value, str) else value
 
 
 @functools.cache
