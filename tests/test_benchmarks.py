@@ -153,6 +153,21 @@ def test_a_chart_is_whole_and_its_names_do_not_overlap(bench):
     assert {"100M", "5M", "a & b", "not measured"} <= {text for text, _ in texts}
 
 
+def test_what_scaling_says_of_retrieval_follows_from_the_newest_results(bench):
+    from retrieval_scaling import PAGE, RESULTS, part, slopes
+
+    assert part(slopes(RESULTS.read_text())) in PAGE.read_text()
+    race = "{} users x 1,000 media, rank 64, top-100:\n| winnow.retrieval.scoring.best | 30 | {} |\n"
+    fits = "- ALS, rank 32, 10 iterations, {:,} interactions, start included: {} CPU s\n"
+    told = race.format("500", 9.0) + race.format("1,000", 2.0)
+    found = slopes(told + "".join(fits.format(pairs * 1_000_000, 30 + 17 * pairs) for pairs in (1, 5, 20)))
+    assert found.per_score == pytest.approx(2e-6)
+    assert (found.per_pair, found.fixed) == pytest.approx((17e-6, 30))
+    assert found.off_the_line < 1e-9
+    bent = slopes(told + "".join(fits.format(pairs * 1_000_000, pairs**2) for pairs in (1, 5, 20)))
+    assert bent.off_the_line > 0.2
+
+
 MEASURED = """
 import sys
 from pathlib import Path

@@ -20,6 +20,7 @@ SETTINGS = (
 )  # fmt: skip
 POPULARITY = ("--set", 'retrieval.sources=["popularity"]')
 POPULARITY_FIRST = ("--set", 'retrieval.sources=["popularity", "content"]')
+APPROXIMATE = ("--set", "retrieval.scoring.index=hnsw")
 UNMEASURED = ("--set", "retrieval.gates.validation_days=0")
 
 
@@ -54,8 +55,8 @@ def trained(run_job, make_log, spark, tmp_path_factory):
     for name, (rows, columns) in tables.items():
         spark.createDataFrame(rows, columns).write.format("delta").save(f"{root}/{name}")
     assert run_job("prepare_examples", root, "--start", DAYS[0], "--end", DAYS[2]).code == 0
-    for day in DAYS[2:]:
-        ended = run_job("train_retrieval", root, *SETTINGS, *UNMEASURED, "--date", day)
+    for day, more in zip(DAYS[2:], ((), APPROXIMATE), strict=True):
+        ended = run_job("train_retrieval", root, *SETTINGS, *UNMEASURED, *more, "--date", day)
         assert ended.code == 0, ended.err
     return root
 
@@ -100,6 +101,16 @@ def lists(generated, read):
 
 def test_what_is_trained_last_serves(trained):
     assert days(served(trained)) == of_day(DAYS[3])
+
+
+def test_what_an_approximate_index_finds_of_the_exact_lists_stands_in_the_manifest(trained):
+    told = {}
+    for name, version in served(trained).items():
+        card = json.loads((trained / "models" / name / version / "manifest.json").read_text())["card"]
+        told[name] = card["metrics"].get("index_recall")
+    assert told.pop("popularity") is None, "it has no vectors"
+    assert set(told) == {"svd", "content"}
+    assert all(0.9 <= share <= 1 for share in told.values()), told
 
 
 def test_every_user_has_a_merged_list_and_those_without_a_past_too(lists):

@@ -23,13 +23,13 @@ SETTINGS = RetrievalSettings(
 
 @pytest.fixture(scope="module")
 def parted(spark):
-    """Ratings with a truth of rank 3 and biases, and noise; dense enough that the factors can be had from them."""
+    """Ratings with a truth of rank 3 and biases, and noise: of 31,000, 2,200 numbers are learnt, which costs 3.5 % by itself."""
     draw = np.random.default_rng(11)
     users, media = 300, 250
     truth = 3.5 + draw.normal(0, 0.4, (users, 1)) + draw.normal(0, 0.4, (1, media))
     truth = truth + draw.normal(size=(users, RANK)) @ draw.normal(size=(RANK, media)) * 0.6
     rated = truth + draw.normal(0, NOISE, truth.shape)
-    user, item = np.nonzero(draw.random(truth.shape) < 0.8)
+    user, item = np.nonzero(draw.random(truth.shape) < 0.55)
     # And a media, and a user, of one rating.
     columns = {
         "user_id": [f"u{number}" for number in user] + ["u0", "newcomer"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from typing import Any
 
@@ -16,11 +17,16 @@ from winnow.errors import InputNotReadyError
 from winnow.evaluation import sources as compared
 from winnow.local import kept
 from winnow.publishing.known import known_as_of, with_numbers
+from winnow.retrieval.settings import OF_VECTORS
 from winnow.run import Run
 
 _DAY = dt.timedelta(days=1)
 #: What a model's card tells, and its gate asks for: recall of its lists on the days that were held out.
 RECALL = compared.RECALL
+#: What a card tells of an approximate index: the share of the exact lists that it finds.
+INDEX_RECALL = "index_recall"
+#: Users whose lists are made both ways for it.
+_ASKED_BOTH_WAYS = 1_000
 _KEY = (schema.CANDIDATE_SOURCE, schema.USER_ID, schema.MEDIA_ID, schema.RANK)
 
 
@@ -73,6 +79,29 @@ def measure_sources(run: Run, as_of: dt.date) -> Mapping[str, Mapping[str, float
         run.measure(f"{row[schema.CANDIDATE_SOURCE]}/recall@{settings.candidates}", row[RECALL])
     run.say(_screen(rows, settings.candidates))
     return found
+
+
+def measure_index(run: Run, known: retrieval.Interactions, source: str, model: retrieval.Model) -> Mapping[str, float]:
+    """Return how much of the model's exact lists its approximate index finds, of a thousand users; nothing where it has none."""
+    settings = run.settings.retrieval
+    if settings.scoring.index == "exact" or source not in OF_VECTORS:
+        return {}
+    people = known.pairs.select(schema.USER_ID).distinct()
+    some = people.orderBy(F.xxhash64(F.lit("asked both ways"), schema.USER_ID)).limit(_ASKED_BOTH_WAYS)
+    looks_at_all = replace(settings, scoring=replace(settings.scoring, index="exact"))
+    exact = retrieval.LEARNERS[source].load(model.parts(), looks_at_all)
+    asked = retrieval.Asked(some, settings.candidates, known, settings.skip_seen)
+    pair = [str(schema.USER_ID), str(schema.MEDIA_ID)]
+    near = model.recommend(asked).select(*pair, F.lit(True).alias(compared.FOUND))
+    both = exact.recommend(asked).select(*pair).join(near, pair, how="left")
+    run.tables.describe(f"{known.as_of}: the index of {source} beside exact lists")
+    counts = F.count(F.lit(1)).alias(compared.RELEVANT), F.count(compared.FOUND).alias(compared.FOUND)
+    (row,) = pipeline.fetch(both.agg(*counts))
+    if not row[compared.RELEVANT]:
+        return {}
+    share = float(row[compared.FOUND] / row[compared.RELEVANT])
+    run.say(f"{known.as_of}: the index of {source} finds {share:.4f} of what exact lists hold")
+    return {INDEX_RECALL: share}
 
 
 def _found(run: Run, known: retrieval.Interactions, relevant: DataFrame) -> list[dict[str, Any]]:

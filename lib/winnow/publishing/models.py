@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from winnow import retrieval, schema
 from winnow.errors import DataError, InputNotReadyError, LeakError
 from winnow.publishing.known import check_sources, known_as_of, with_numbers
-from winnow.publishing.measuring import RECALL, fitted_and_held, measure_sources
+from winnow.publishing.measuring import RECALL, fitted_and_held, measure_index, measure_sources
 from winnow.run import Run
 from winnow.store import Card, Gate, ModelStore, at_least
 
@@ -43,10 +43,9 @@ def train_models(run: Run, as_of: dt.date) -> None:
     store, version = _store(run), f"{as_of:%Y%m%d}-{run.run_id}"
     gates = {source: _gates(run, store, source, metrics.get(source, {})) for source in sources}
     for source in sources:
-        run.tables.describe(f"{as_of}: fit {source}")
-        parts = retrieval.LEARNERS[source].fit(known, run.settings.retrieval).parts()
-        store.save(source, version, parts, _card(run, source, metrics.get(source, {})))
-        run.tables.release()
+        with fitted_and_held(run, known, [source]) as models:
+            told = {**metrics.get(source, {}), **measure_index(run, known, source, models[source])}
+            store.save(source, version, models[source].parts(), _card(run, source, told))
         run.say(f"{as_of}: {source} stored as {version}")
     for source in sources:
         store.prove(source, version, gates[source])

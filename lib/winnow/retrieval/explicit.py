@@ -17,6 +17,7 @@ from winnow.retrieval.settings import RetrievalSettings
 from winnow.retrieval.svd import decompose
 
 _MEAN, _OF_USER, _OF_MEDIA, _LEFT = "mean_rating", "bias_of_user", "bias_of_media", "residual"
+_TOLD = "told"
 
 
 @dataclass(frozen=True)
@@ -80,28 +81,45 @@ def fit_bias(ratings: DataFrame, settings: RetrievalSettings) -> BiasModel:
 def fit_explicit(
     known: Interactions, settings: RetrievalSettings, *, by: str = "als", ratings: DataFrame | None = None
 ) -> FactorModel:
-    """Fit factors to what the bias model leaves of the ratings before the as-of day, ``by`` als or svd.
+    """Fit biases to the ratings before the as-of day, factors to what they leave, ``by`` als or svd, and the biases again.
 
-    ``ratings``: in place of those. Raises InputNotReadyError without a table of ratings, DataError by als without a rating.
+    A first bias holds some of what the factors tell, by the luck of which media a user rated: it is fitted anew to what the
+    factors leave (a step of backfitting; Breiman and Friedman, JASA 1985). ``ratings``: in place of the known ones.
+
+    Raises InputNotReadyError without a table of ratings, DataError by als without a rating.
     """
     rows = known_ratings(known) if ratings is None else ratings
-    bias = fit_bias(rows, settings)
-    left = rows.transform(bias.predict(_LEFT)).select(
-        schema.USER_ID, schema.MEDIA_ID, (F.col(schema.RATING) - F.col(_LEFT)).alias(_LEFT)
-    )
-    own = settings.ratings
-    if by == "als":
-        how = replace(settings.als, rank=own.rank, iterations=own.iterations, regularisation=own.regularisation)
-        lacking = (
-            f"retrieval.als_explicit: expected ratings before {known.as_of}, found none. Bring them in by import_ratings, or "
-            "leave als_explicit out of retrieval.sources."
-        )
-        users, media = factorise(left, _LEFT, how, known.beside, lacking, implicitPrefs=False)
-    else:
-        like = replace(settings.svd, rank=own.rank, iterations=own.iterations)
-        users, media = decompose(left, _LEFT, like, known.beside, own.regularisation)
-    users, media = bias.lift(users, media)
+    first = rows.transform(_less(fit_bias(rows, settings).predict(_TOLD)))
+    users, media = _factors(known, first, rows, settings, by)
+    rest = rows.transform(_less(FactorModel(users, media, settings.scoring).predict(_TOLD)))
+    users, media = fit_bias(rest, settings).lift(users, media)
     return FactorModel(users, media, settings.scoring)
+
+
+def _factors(
+    known: Interactions, left: DataFrame, rows: DataFrame, settings: RetrievalSettings, by: str
+) -> tuple[DataFrame, DataFrame]:
+    """Return the factors of users and of media of what is left of the ratings of ``rows``."""
+    own = settings.ratings
+    if by == "svd":
+        like = replace(settings.svd, rank=own.rank, iterations=own.iterations)
+        return decompose(left, schema.RATING, like, known.beside, own.regularisation, ids=rows)
+    lacking = (
+        f"retrieval.als_explicit: expected ratings before {known.as_of}, found none. Bring them in by import_ratings, or "
+        "leave als_explicit out of retrieval.sources."
+    )
+    how = replace(settings.als, rank=own.rank, iterations=own.iterations, regularisation=own.regularisation)
+    return factorise(left, schema.RATING, how, known.beside, lacking, ids=rows, implicitPrefs=False)
+
+
+def _less(predict: Step) -> Step:
+    """Return the step that takes from each rating what is predicted of it: user_id, media_id, rating."""
+
+    def step(rows: DataFrame) -> DataFrame:
+        rest = (F.col(schema.RATING) - F.col(_TOLD)).alias(schema.RATING)
+        return rows.transform(predict).select(schema.USER_ID, schema.MEDIA_ID, rest)
+
+    return step
 
 
 def known_ratings(known: Interactions) -> DataFrame:

@@ -14,6 +14,8 @@ from winnow.settings import check, check_between, check_columns, check_name
 SOURCES = ("popularity", "als", "item_item", "content", "svd", "als_explicit", "two_tower")
 #: Those of them that Spark ML fits, or torch by Spark ML's distributor.
 OF_SPARK_ML = ("als", "als_explicit", "two_tower")
+#: Those of them whose lists are the largest inner products of vectors: ``[retrieval.scoring]`` is about them.
+OF_VECTORS = ("als", "svd", "als_explicit", "content", "two_tower")
 
 
 @dataclass(frozen=True)

@@ -52,18 +52,25 @@ def fit_svd(known: Interactions, settings: RetrievalSettings) -> FactorModel:
 
 
 def decompose(
-    rows: DataFrame, value: str, settings: SvdSettings, beside: Beside, ridge: float | None = None
+    rows: DataFrame,
+    value: str,
+    settings: SvdSettings,
+    beside: Beside,
+    ridge: float | None = None,
+    ids: DataFrame | None = None,
 ) -> tuple[DataFrame, DataFrame]:
     """Return the factors of the users (user_id, factors) and of the media (media_id, factors): products approximate the values.
 
     ``rows``: user_id, media_id and ``value``, one row a pair. ``ridge``: what has no row is unknown, and factors are drawn
-    towards zero by so much for each row; None: it is 0. A task holds the basis (media x rank, doubles) and the cells of one of ``settings.blocks`` blocks of users.
+    towards zero by so much for each row; None: it is 0. ``ids``: rows of the same ids that are cheaper to read. A task holds
+    the basis (media x rank, doubles) and the cells of one of ``settings.blocks`` blocks of users.
     """
-    numbers = number_ids(rows, schema.MEDIA_ID, beside.media_ids)
-    ids = number_ids(rows, schema.USER_ID, beside.user_ids)
+    told = rows if ids is None else ids
+    numbers = number_ids(told, schema.MEDIA_ID, beside.media_ids)
+    people = number_ids(told, schema.USER_ID, beside.user_ids)
     cells = (
         rows.join(numbers.withColumnRenamed(schema.ID_NUMBER, _MEDIA), schema.MEDIA_ID, how="inner")
-        .join(ids.withColumnRenamed(schema.ID_NUMBER, _USER), schema.USER_ID, how="inner")
+        .join(people.withColumnRenamed(schema.ID_NUMBER, _USER), schema.USER_ID, how="inner")
         .select(F.struct(_USER, _MEDIA, F.col(value).cast("double").alias(_VALUE)).alias(_CELLS))
     )
     block = F.pmod(F.xxhash64(F.col(_CELLS)[_USER]), F.lit(settings.blocks)).cast("int")
@@ -87,10 +94,10 @@ def decompose(
     vectors = state.mapInArrow(_media, f"{_MEDIA} int, {schema.FACTORS} array<float>")
     named = numbered(vectors, numbers, number=_MEDIA, vector=schema.FACTORS)
     # A number that the map knows from other days has no cell here: what nobody watched has no vector.
-    told = rows.select(schema.MEDIA_ID).distinct()
+    known = told.select(schema.MEDIA_ID).distinct()
     return (
-        numbered(folded, ids, number=_USER, vector=schema.FACTORS),
-        named.join(told, schema.MEDIA_ID, how="left_semi"),
+        numbered(folded, people, number=_USER, vector=schema.FACTORS),
+        named.join(known, schema.MEDIA_ID, how="left_semi"),
     )
 
 
