@@ -31,7 +31,7 @@ HAS_DEEP := import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, (
 MADE := $(ROOT)/.made-$(ROWS_PER_DAY)-rows-per-day
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock audit run demo report test test-deep cluster-up cluster-down cluster-test fault-test soak check format bench dist clean
+.PHONY: help setup lock audit run demo report test test-deep cluster-up cluster-down cluster-test fault-test real-test soak check format bench dist clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -86,6 +86,9 @@ cluster-test: setup ## run the data jobs on such a cluster of the tests' own: mi
 
 fault-test: setup ## try every fault of docs/reliability.md, print what came out and keep it there: 20 minutes
 	@$(VENV_PYTHON) -m pytest tests/faults tests/cluster/test_lost_worker.py $(ARGS)
+
+real-test: setup ## fit every source of candidates to the real log, and hold the merged lists against each: minutes
+	@$(VENV_PYTHON) -m pytest tests/real $(ARGS)
 
 soak: setup ## publish simulated days in a row under random faults, and hold them against the oracle: DAYS=60 ENGINE=sail
 	@$(VENV_PYTHON) -m pytest tests/soak --engine $(ENGINE) --days $(DAYS) --seed $(SEED)

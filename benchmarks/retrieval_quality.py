@@ -36,7 +36,7 @@ from winnow.synthetic.draws import ColumnDraws
 
 HOUSE = Path(__file__).resolve().parents[1]
 WORK = HOUSE / "build" / "retrieval-quality"
-RESULTS = HOUSE / "benchmarks" / "results"
+PAGE = HOUSE / "docs" / "retrieval.md"
 PAIR = [str(schema.USER_ID), str(schema.MEDIA_ID)]
 
 #: What runs a job: its name, the root and its arguments.
@@ -83,7 +83,7 @@ ONE_IN = 8
 
 
 def main() -> int:
-    """Run what is asked for and write its page."""
+    """Run what is asked for and put its tables into docs/retrieval.md."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--real", type=Path, metavar="DIRECTORY", help="the folder of the log and its videos")
     parser.add_argument("--synthetic", action="store_true")
@@ -101,9 +101,9 @@ def main() -> int:
             generate(run_job, root, trial)
         spark = start_session("retrieval quality", EngineSettings())
         more = lists_by_truth(spark, root, trial) if name == "synthetic" else {}
-        text = page(name, trial, found(spark, root, trial, more))
-        (RESULTS / f"retrieval_{name}.md").write_text(text, encoding="utf-8")
+        text = tables(name, trial, found(spark, root, trial, more))
         print(text)
+        put(name, text)
     return 0
 
 
@@ -249,33 +249,42 @@ def shows(spark: SparkSession, settings: SyntheticSettings, day: dt.date) -> Dat
 # ---- the page ------------------------------------------------------------------------------------------------------
 
 
-def page(name: str, trial: Trial, records: list[Record]) -> str:
+def put(name: str, text: str) -> None:
+    """Put the tables into the page, in the place of former ones."""
+    begin, end = f"<!-- {name}: made by benchmarks/retrieval_quality.py --{name} -->\n", f"<!-- end of {name} -->"
+    before, found, rest = PAGE.read_text(encoding="utf-8").partition(begin)
+    assert found, f"expected {begin.strip()} in {PAGE}"
+    PAGE.write_text(f"{before}{begin}{text}{end}{rest.partition(end)[2]}", encoding="utf-8")
+
+
+def tables(name: str, trial: Trial, records: list[Record]) -> str:
     """Return the results as Markdown: each model's metrics with their intervals, and the merge less each of them."""
     models = list(dict.fromkeys(one[schema.MODEL] for one in records))
     told = {(one[schema.MODEL], one.get(schema.BASELINE), one[schema.METRIC], one[schema.K]): one for one in records}
-    heads = [f"{metric}@{k}" for metric, k in trial.metrics]
-    users = records[0][schema.UNITS]
+    heads = " | ".join(f"{metric}@{k}" for metric, k in trial.metrics)
+    rule = "| --- |" + " --- |" * len(trial.metrics)
     log = "KuaiRand-Pure" if name == "real" else "A generated week"
     lines = [
-        f"# {log}: what each source finds",
+        f"{log}: fitted to the days from {trial.start} to the one before {trial.as_of}, asked for what {records[0][schema.UNITS]:,} users",
+        f"became engaged with from then to {trial.end}, what they had seen left out; 95 % intervals, users resampled:",
         "",
-        f"Models know {trial.start} to the day before {trial.as_of}; asked for what {users:,} users became engaged with from "
-        f"{trial.as_of} to {trial.end}, what they had seen left out. 95 % intervals, users resampled. Made by",
-        f"`benchmarks/retrieval_quality.py --{name}`.",
+        f"| source | {heads} |",
+        rule,
+        *(
+            f"| {model} | " + " | ".join(cell(told[model, None, *metric]) for metric in trial.metrics) + " |"
+            for model in models
+        ),
         "",
-        "| source | " + " | ".join(heads) + " |",
-        "| --- |" + " --- |" * len(heads),
+        "The merged list less each other, on the same users (paired):",
+        "",
+        f"| merged less | {heads} |",
+        rule,
+        *(
+            f"| {model} | " + " | ".join(cell(told[MERGED, model, *one], sign="+") for one in trial.metrics) + " |"
+            for model in models
+            if model != MERGED
+        ),
     ]
-    lines += [
-        f"| {model} | " + " | ".join(cell(told[model, None, *metric]) for metric in trial.metrics) + " |"
-        for model in models
-    ]
-    lines += ["", "The merged list less each other, on the same users (paired):", ""]
-    lines += ["| merged less | " + " | ".join(heads) + " |", "| --- |" + " --- |" * len(heads)]
-    for model in models:
-        if model != MERGED:
-            cells = [cell(told[MERGED, model, *metric], sign="+") for metric in trial.metrics]
-            lines.append(f"| {model} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
