@@ -82,10 +82,10 @@ cluster-down: setup ## end them, whatever state they are in
 	@$(VENV_PYTHON) tools/cluster.py down
 
 cluster-test: setup ## run the data jobs on such a cluster of the tests' own: minutes
-	@$(VENV_PYTHON) -m pytest tests/cluster $(ARGS)
+	@$(VENV_PYTHON) -m pytest -o timeout=3600 tests/cluster $(ARGS)
 
 fault-test: setup ## try every fault of docs/reliability.md, print what came out and keep it there: 20 minutes
-	@$(VENV_PYTHON) -m pytest tests/faults tests/cluster/test_lost_worker.py $(ARGS)
+	@$(VENV_PYTHON) -m pytest -o timeout=1800 tests/faults tests/cluster/test_lost_worker.py $(ARGS)
 
 real-test: setup ## fit every source of candidates to the real log, and hold the merged lists against each: minutes
 	@$(VENV_PYTHON) -m pytest tests/real $(ARGS)

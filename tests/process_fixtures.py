@@ -28,7 +28,7 @@ class Started:
                 **kwargs,
             )
 
-    def wait(self, timeout=250):
+    def wait(self, timeout=1200):
         """Wait for its end; return the exit code."""
         return self.process.wait(timeout)
 
@@ -59,7 +59,7 @@ class Started:
             self.signal(signal.SIGKILL)
         self.process.wait(20)
 
-    def until(self, happened, timeout=250):
+    def until(self, happened, timeout=1200):
         """Wait until something has happened, or the job has ended; return whether it has happened."""
         deadline = time.monotonic() + timeout
         while self.is_running():

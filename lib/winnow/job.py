@@ -28,6 +28,8 @@ from winnow.tables import Tables
 from winnow.tracking import check_tracking, track
 
 _LOG = logging.getLogger("winnow")
+#: What Spark says of a file that it could not read, with its name.
+_NAMES_A_FILE = "FAILED_READ_FILE"
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 #: Spark's loggers that print a trace of the JVM for a fault that the job tells in one line.
 _TRACE_LOGGERS = (
@@ -223,8 +225,11 @@ def _told(fault: Exception, arguments: argparse.Namespace) -> int:
 def _first_line(fault: Exception) -> str:
     java = getattr(fault, "java_exception", None)
     if java is not None:  # Python's own text says only which call failed
-        while java.getCause() is not None:
+        told = []
+        while java is not None:
+            told.append(f"{java.getClass().getSimpleName()}: {str(java.getMessage()).splitlines()[0]}")
             java = java.getCause()
-        return f"{java.getClass().getSimpleName()}: {str(java.getMessage()).splitlines()[0]}"
+        # The innermost says what is wrong, and of a file that cannot be read only one further out says which it is.
+        return " ".join([*[line for line in told[:-1] if _NAMES_A_FILE in line][-1:], told[-1]])
     text = str(fault).strip().splitlines()
     return f"{type(fault).__name__}: {text[0]}" if text and not isinstance(fault, WinnowError) else str(fault)

@@ -7,12 +7,12 @@ import pytest
 START, LAST = "2026-01-05", "2026-01-07"
 DAYS = ("--start", START, "--end", LAST)
 WORLD = {
-    "synthetic.rows_per_day": 4000, "synthetic.users": 150, "synthetic.media": 100, "synthetic.engaged_rate": 0.15,
+    "synthetic.rows_per_day": 3000, "synthetic.users": 150, "synthetic.media": 100, "synthetic.engaged_rate": 0.15,
     "synthetic.dirt.duplicate_rate": 0.1, "synthetic.dirt.negative_watch_rate": 0.01, "sampling.strata": ["surface"],
-    "splitting.validation_start": "2026-01-06", "splitting.test_start": LAST, "features.crosses": ["genre", "device"],
+    "splitting.validation_start": "2026-01-06", "splitting.test_start": LAST, "features.crosses": ["genre"], "features.windows_days": [7],
     "retrieval.sources": ["popularity", "als"], "retrieval.als.rank": 4, "retrieval.als.iterations": 3,
     "ranking.columns": ["media_duration_s", "surface", "user_engaged_rate_7d"], "ranking.model": "logistic",
-    "ranking.context.surface": "home", "ranking.logistic.iterations": 15, "evaluation.resamples": 100,
+    "ranking.context.surface": "home", "ranking.logistic.iterations": 5, "evaluation.resamples": 100,
 }  # fmt: skip
 SETS = tuple(word for key, value in WORLD.items() for word in ("--set", f"{key}={value}"))
 #: The line, in its order: each job with its arguments; ROOT stands for the root.
@@ -66,11 +66,10 @@ def cluster_root(tmp_path_factory, own_cluster, submit):
     address = own_cluster.up()
     for job in JOBS:
         process = submit(address, job[0], "--root", root, *arguments_of(job, root), *SETS)
-        assert process.wait(400) == 0, (job, process.told())
+        assert process.wait() == 0, (job, process.told())
     return root
 
 
-@pytest.mark.timeout(1800)  # nine jobs, each a driver and two executors that start
 @pytest.mark.parametrize("table", EXACT)
 def test_rows_of_a_table_are_those_of_one_process(local_root, cluster_root, read, content, table):
     found, expected = (content(read(root, table), OF_THE_RUN) for root in (cluster_root, local_root))
@@ -78,7 +77,6 @@ def test_rows_of_a_table_are_those_of_one_process(local_root, cluster_root, read
     assert found == expected
 
 
-@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("table", OF_MODELS)
 def test_what_models_make_is_as_near_as_sums_of_floats_are(local_root, cluster_root, read, table):
     keys, number = OF_MODELS[table]

@@ -66,7 +66,7 @@ def test_of_two_runs_of_one_day_one_wins_and_the_other_ends_with_5(
 )
 def test_four_days_at_once_all_succeed_and_none_is_lost(start, arguments, tmp_path, all_next, read, outcome):
     runs = [start("prepare_examples", "--root", tmp_path, "--date", day, *arguments, *NEXT) for day in DAYS]
-    codes = [run.wait(280) for run in runs]
+    codes = [run.wait() for run in runs]
     assert codes == [0, 0, 0, 0], "\n".join(run.told() for run in runs)
     assert all_next(tmp_path)
     assert read(tmp_path, "runs").where("status = 'done'").count() == 4

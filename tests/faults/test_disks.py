@@ -165,7 +165,6 @@ BROKEN_LOGS = [
     "impressions a file that is not there",
     promised="the run ends with 1, says it in one line and writes no row; with the log put back a rerun is exact",
 )
-@pytest.mark.timeout(900)
 def test_a_broken_log_of_a_table_ends_the_run(log, arguments, published, tmp_path, run_job, all_next, outcome):
     day = DAYS[-1]  # the one that the last commit of either table is about
     for table, harm in BROKEN_LOGS:

@@ -71,7 +71,6 @@ def test_rows_are_the_same_when_an_executor_stands_still(submit, tmp_path, argum
     done=f"SIGKILL of the whole job at {KILLS} random moments over its life (seed {SEED}), two days a run; then a rerun",
     promised="readers see each day as it was or as it becomes, whole; the rerun is exact",
 )
-@pytest.mark.timeout(2400)
 def test_a_driver_killed_at_any_moment_leaves_whole_days_and_a_rerun_is_exact(
     start, run_job, root, arguments, look, contents, outcome
 ):

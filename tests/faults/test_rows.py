@@ -117,7 +117,6 @@ def stages(events):
     done=f"a tenth of {SKEWED_ROWS:,} rows is of one user, one media and one session: main job with weights by session, and tiles",
     promised=f"no task reads more than {MOST:g} times the rows of the median of its stage",
 )
-@pytest.mark.timeout(900)
 @pytest.mark.not_on("sail", "connect", why="tasks are told by Spark's event log")
 def test_one_key_with_a_tenth_of_the_rows_slows_no_task(skewed, submit, tmp_path, outcome):
     told = {}

@@ -1,0 +1,51 @@
+"""What the one door of every job says of a fault, in one line."""
+
+from winnow.errors import DataError
+from winnow.job import _first_line
+
+
+class Java:
+    """An exception of the JVM, as Py4J shows it."""
+
+    def __init__(self, name, message, cause=None):
+        self.name, self.message, self.cause = name, message, cause
+
+    def getClass(self):  # noqa: N802 - as Java names it
+        return self
+
+    def getSimpleName(self):  # noqa: N802
+        return self.name
+
+    def getMessage(self):  # noqa: N802
+        return self.message
+
+    def getCause(self):  # noqa: N802
+        return self.cause
+
+
+def fault(java):
+    found = Exception("An error occurred while calling o1.save.")
+    found.java_exception = java
+    return found
+
+
+def test_of_a_fault_of_the_jvm_the_innermost_cause_is_told():
+    inner = Java("IOException", "No space left on device\nat some.Class")
+    assert _first_line(fault(Java("SparkException", "Job aborted", inner))) == "IOException: No space left on device"
+
+
+def test_a_file_that_cannot_be_read_is_named_beside_what_is_wrong_with_it():
+    inner = Java("RuntimeException", "footer is too large")
+    reading = Java(
+        "SparkException", "[FAILED_READ_FILE.NO_HINT] Encountered error while reading file a.parquet.", inner
+    )
+    told = _first_line(fault(Java("SparkException", "Job aborted", reading)))
+    assert told == (
+        "SparkException: [FAILED_READ_FILE.NO_HINT] Encountered error while reading file a.parquet. "
+        "RuntimeException: footer is too large"
+    )
+
+
+def test_faults_of_our_own_and_of_python_are_told_as_they_are():
+    assert _first_line(DataError("2026-01-05: expected rows, found none")) == "2026-01-05: expected rows, found none"
+    assert _first_line(ValueError("wrong\nmore")) == "ValueError: wrong"
