@@ -4,8 +4,10 @@ import datetime as dt
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from pyspark.sql import functions as F
 
 DAYS = [dt.date(2026, 1, 5) + dt.timedelta(days=number) for number in range(4)]
 #: Users and media of two colours, each user watches the own colour; nobody has watched NEW, which came on the last day.
@@ -185,3 +187,33 @@ def test_a_gate_that_one_source_misses_leaves_all_former_models_serving(root, ru
     assert newest.parent.name != before["content"], "it was stored"
     assert json.loads(newest.read_text())["card"]["metrics"]["recall"] > 0.5
     assert served(root) == before
+
+
+def test_stored_vectors_are_a_feature_by_a_model_that_knows_nothing_of_the_day(root, run_job, read, spark):
+    from winnow.config import load
+    from winnow.errors import InputNotReadyError
+    from winnow.publishing.featured import with_features
+    from winnow.tables import Tables
+
+    assert run_job("build_profiles", root, "--start", DAYS[0], "--end", DAYS[2]).code == 0
+    settings = load(sets=["features.vectors=svd"])
+    said = []
+    run = SimpleNamespace(
+        tables=Tables(spark, settings, str(root)), settings=settings, say=said.append, warn=said.append
+    )
+    pairs = read(root, "examples").select("user_id", "media_id").distinct().limit(20)
+    for day in DAYS[2:]:  # the version of each day, though the later one serves
+        (version,) = (root / "models" / "svd").glob(f"{day:%Y%m%d}-*")
+        of = {
+            name: {row[0]: row["factors"] for row in spark.read.parquet(str(version / part)).collect()}
+            for name, part in (("user", "users"), ("media", "media"))
+        }
+        found = with_features(run, pairs.withColumn("as_of_date", F.lit(day)), [day]).collect()
+        assert len(found) == 20
+        for row in found:
+            mine, its = of["user"].get(row["user_id"]), of["media"].get(row["media_id"])
+            product = sum(one * other for one, other in zip(mine, its, strict=True)) if mine and its else 0.0
+            assert row["cross_vector_similarity"] == pytest.approx(product, abs=1e-6)
+        assert f"vectors of svd, fitted to what was before {day}" in said[-2]
+    with pytest.raises(InputNotReadyError, match=f"Run train_retrieval.py --date {DAYS[1]}"):
+        with_features(run, pairs.withColumn("as_of_date", F.lit(DAYS[1])), [DAYS[1]])

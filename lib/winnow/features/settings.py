@@ -37,6 +37,10 @@ FLAGGED = (
 )
 
 
+#: Sources of candidates whose models are a vector a user and a vector a media.
+OF_VECTORS = ("als", "svd", "als_explicit")
+
+
 @dataclass(frozen=True)
 class FeatureSettings:
     """``[features]``: what features are made of."""
@@ -65,6 +69,9 @@ class FeatureSettings:
     holiday_countries: tuple[str, ...] = ()
     #: Hours ahead of UTC by country, where users' own clocks are wanted; elsewhere the log's clock holds.
     country_utc_offset_h: Mapping[str, float] = field(default_factory=dict)
+    #: Source of candidates (als, svd or als_explicit) whose stored model's vectors of user and media are multiplied, as the
+    #: feature vector_similarity; not set = none.
+    vectors: str | None = None
     #: Values that have a flag each, by what they are values of.
     flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -85,6 +92,7 @@ class FeatureSettings:
         check_between("most_values", self.most_values, 1, 100_000)
         check_between("buckets", self.buckets, 2, 2**31 - 1)
         check_between("top_distributors", self.top_distributors, 0, 1000)
+        check(self.vectors in (None, *OF_VECTORS), "vectors", f"one of {', '.join(OF_VECTORS)}", self.vectors)
         check(set(self.flags) <= set(FLAGGED), "flags", f"some of {', '.join(FLAGGED)}", sorted(self.flags))
         for country, hours in self.country_utc_offset_h.items():
             check_between(f"country_utc_offset_h.{country}", hours, -14, 14)

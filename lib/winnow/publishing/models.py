@@ -87,6 +87,20 @@ def serving_or_fitted(
         yield {source: stored.get(source) or new[source] for source in run.settings.retrieval.sources}
 
 
+def stored_before(run: Run, source: str, day: dt.date) -> tuple[retrieval.Model, dt.date]:
+    """Return the newest stored model of a source that knows nothing from the day on, and the day before which it was fitted.
+
+    Raises InputNotReadyError where there is none, ModelError for one that was changed.
+    """
+    fitted = [one.version for one in _store(run).versions(source) if one.version[:8] <= f"{day:%Y%m%d}"]
+    if not fitted:
+        raise InputNotReadyError(
+            f"models/{source}: expected one that knows nothing from {day} on, found none. Run train_retrieval.py --date {day}."
+        )
+    newest = max(fitted)
+    return _loaded(run, source, newest).model, dt.date.fromisoformat(newest[:8])
+
+
 def merging_weights(models: Mapping[str, Fitted], settings: retrieval.RetrievalSettings) -> retrieval.MergingSettings:
     """Return how the lists are merged: by the weights that are set, else by what each source's recall was found to be."""
     recalls = {source: fitted.recall for source, fitted in models.items() if fitted.recall is not None}
@@ -104,11 +118,15 @@ def _serving(run: Run, as_of: dt.date, source: str) -> Fitted | None:
             f"{as_of}: expected a model of {source} that knows nothing from this day on, found {version} serving. Use --fit, "
             "or train and roll back."
         )
-    stored = store.open(source, version)
+    run.say(f"{as_of}: {source} is that of {version}")
+    return _loaded(run, source, version)
+
+
+def _loaded(run: Run, source: str, version: str) -> Fitted:
+    stored = _store(run).open(source, version)
     stored.check(kind=source, label=run.settings.retrieval.label)
     names = sorted({file.partition("/")[0] for file in stored.manifest.files})
     parts = {name: stored.read(name) if "." in name else stored.rows(run.tables.spark, name) for name in names}
-    run.say(f"{as_of}: {source} is that of {version}")
     model = retrieval.LEARNERS[source].load(parts, run.settings.retrieval)
     return Fitted(model, version, stored.manifest.card.metrics.get(RECALL))
 
