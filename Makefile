@@ -87,7 +87,7 @@ cluster-test: setup ## run the data jobs on such a cluster of the tests' own: mi
 fault-test: setup ## try every fault of docs/reliability.md, print what came out and keep it there: 20 minutes
 	@$(VENV_PYTHON) -m pytest -o timeout=1800 tests/faults tests/cluster/test_lost_worker.py $(ARGS)
 
-real-test: setup ## fit every source of candidates to the real log, and hold the merged lists against each: minutes
+real-test: setup ## fit every source of candidates and the rankers to the real log, and hold what docs tell of them: minutes
 	@$(VENV_PYTHON) -m pytest tests/real $(ARGS)
 
 soak: setup ## publish simulated days in a row under random faults, and hold them against the oracle: DAYS=60 ENGINE=sail
