@@ -3,6 +3,7 @@
     .venv/bin/python benchmarks/retrieval_quality.py --real DIRECTORY     KuaiRand-Pure, six days (Gao et al., CIKM 2022)
     .venv/bin/python benchmarks/retrieval_quality.py --synthetic          a generated week, beside lists by its known truth
 
+``--engine sail`` leaves out the sources that take Spark ML.
 Whole jobs, each in a process of its own. Models know the days before; how their lists are merged is settled by the last of
 those days alone, on which train_retrieval measures each source. Metrics and intervals are those of evaluate.
 """
@@ -31,6 +32,7 @@ from winnow.evaluation.settings import EvaluationSettings
 from winnow.local import fetch
 from winnow.publishing.measured import Mean, Model, Record, Sums, asked_of, compare
 from winnow.retrieval import MERGED
+from winnow.retrieval.settings import OF_SPARK_ML
 from winnow.synthetic import SyntheticSettings, population, showing, truth
 from winnow.synthetic.draws import ColumnDraws
 
@@ -74,7 +76,10 @@ SYNTHETIC = Trial(
     dt.date(2026, 1, 11),
     SOURCES,
     (("recall", 10), ("recall", 100), ("ndcg", 10)),
-    ("--set", "splitting.test_start=2026-01-11", "--set", "retrieval.merging.reserved.content=10"),
+    (
+        *("--set", "splitting.test_start=2026-01-11", "--set", "retrieval.merging.reserved.content=10"),
+        *("--set", "retrieval.scoring.parts=4"),
+    ),
 )
 #: Lists that know what no model can: by the probability of the truth, and by that times how often a medium is shown.
 BY_TRUTH, BY_TRUTH_AND_SHOWS = "true_probability", "true_probability_x_shows"
@@ -87,24 +92,33 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--real", type=Path, metavar="DIRECTORY", help="the folder of the log and its videos")
     parser.add_argument("--synthetic", action="store_true")
+    parser.add_argument("--engine", choices=("spark", "sail"), default="spark")
     parser.add_argument("--keep", action="store_true", help="measure what is there already")
     asked = parser.parse_args()
     os.environ["PYSPARK_PYTHON"] = sys.executable
     for name, trial, is_asked in (("real", REAL, asked.real), ("synthetic", SYNTHETIC, asked.synthetic)):
         if not is_asked:
             continue
+        if asked.engine == "sail":
+            trial = without_spark_ml(trial)
         root = WORK / name
         if not asked.keep:
             shutil.rmtree(root, ignore_errors=True)
             root.mkdir(parents=True)
-            bring(run_job, root, asked.real if name == "real" else None)
+            bring(run_job, root, trial, asked.real if name == "real" else None)
             generate(run_job, root, trial)
-        spark = start_session("retrieval quality", EngineSettings())
+        spark = start_session("retrieval quality", EngineSettings(asked.engine))
         more = lists_by_truth(spark, root, trial) if name == "synthetic" else {}
         text = tables(name, trial, found(spark, root, trial, more))
         print(text)
         put(name, text)
     return 0
+
+
+def without_spark_ml(trial: Trial) -> Trial:
+    """Return the trial as Sail can do it."""
+    sources = tuple(source for source in trial.sources if source not in OF_SPARK_ML)
+    return trial._replace(sources=sources, conf=(*trial.conf, "--engine", "sail"))
 
 
 def run_job(name: str, root: Path, *arguments: object) -> None:
@@ -116,13 +130,13 @@ def run_job(name: str, root: Path, *arguments: object) -> None:
 # ---- from a log to lists -------------------------------------------------------------------------------------------
 
 
-def bring(run: Run, root: Path, data: Path | None) -> None:
+def bring(run: Run, root: Path, trial: Trial, data: Path | None) -> None:
     """Write the log and the catalogue: those of the folder, or generated ones."""
     if data is None:
-        run("make_impressions", root, "--start", SYNTHETIC.start, "--end", SYNTHETIC.end)
+        run("make_impressions", root, *trial.conf, "--start", trial.start, "--end", trial.end)
         return
     write_catalogue(data, root)
-    run("import_impressions", root, *REAL.conf, "--input", data / "impressions_20220425_20220430.parquet")
+    run("import_impressions", root, *trial.conf, "--input", data / "impressions_20220425_20220430.parquet")
 
 
 def write_catalogue(data: Path, root: Path) -> None:

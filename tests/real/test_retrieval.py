@@ -57,7 +57,7 @@ def root(quality, run_job, real_data, tmp_path_factory):
         assert ended.code == 0, ended.err
 
     place = tmp_path_factory.mktemp("real_retrieval")
-    quality.bring(run, place, real_data)
+    quality.bring(run, place, quality.REAL, real_data)
     quality.generate(run, place, quality.REAL)
     return place
 
