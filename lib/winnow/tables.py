@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+import winnow
 from winnow import schema
 from winnow.config import Settings
 from winnow.engines import Comparison, Sizes, engine_of, is_path
@@ -41,6 +42,8 @@ class Tables:
         self.pinned: dict[str, int] = {}
         #: Version that each write of the run made.
         self.written: dict[str, int] = {}
+        #: Version of the columns of each table that was looked at.
+        self._schema_versions: dict[str, int] = {}
 
     def location(self, table: schema.Table) -> str:
         """Return where the table is: catalog.schema.table, or a path."""
@@ -66,7 +69,9 @@ class Tables:
 
     def read(self, table: schema.Table, version: int | None = None) -> DataFrame:
         """Return the rows of the table at a version, by default the pinned one."""
-        reader = self.spark.read.format("delta").option("versionAsOf", self.pin(table) if version is None else version)
+        pinned = self.pin(table) if version is None else version
+        self.schema_version(table)
+        reader = self.spark.read.format("delta").option("versionAsOf", pinned)
         place = self.location(table)
         return _whole(table, reader.load(place) if is_path(place) else reader.table(place))
 
@@ -176,6 +181,37 @@ class Tables:
         """Return whether the fault is that files of a former version of a table are there no more."""
         return self._engine.is_gone(fault)
 
+    def schema_version(self, table: schema.Table) -> int:
+        """Return the version of the columns of a table that is there.
+
+        Raises ContractError for one that is newer than this Winnow knows: what its columns mean is not known here.
+        """
+        if table.name not in self._schema_versions:
+            place = self.location(table)
+            found = int(self._engine.property(place, schema.VERSION_PROPERTY) or 1)
+            if found > table.version:
+                raise ContractError(
+                    f"{table} at {place}: expected columns of version {table.version} at most, found version {found}: a newer "
+                    f"Winnow wrote it. Use that one, or a later one; this is {winnow.__version__}."
+                )
+            self._schema_versions[table.name] = found
+        return self._schema_versions[table.name]
+
+    def migrate(self, table: schema.Table, version: int) -> list[schema.Column]:
+        """Bring a table that is there forward to a version of its columns, and return those that it lacked.
+
+        They are null in the rows that are stored, none of which is written anew. What was stopped on the way is begun again.
+        """
+        stored = self._stored(table)
+        has = stored.columns if stored is not None else []
+        lacking = [column for column in table.brought_by(version) if column not in has]
+        if not self.is_dry:
+            if lacking:
+                self._engine.add_columns(self.location(table), lacking)
+            self._engine.set_property(self.location(table), schema.VERSION_PROPERTY, str(version))
+            self._schema_versions[table.name] = version
+        return lacking
+
     def last_changes(self, table: schema.Table, since: int) -> Mapping[dt.date, int] | None:
         """Return the days in whose rows a version after ``since`` changed something, each with the last such version.
 
@@ -222,6 +258,7 @@ class Tables:
         """Return the rows of a table with the columns that it has, None where it was never written."""
         if not self.exists(table):
             return None
+        self.schema_version(table)
         place = self.location(table)
         return self.spark.read.format("delta").load(place) if is_path(place) else self.spark.read.table(place)
 
@@ -255,5 +292,5 @@ class Tables:
 
 def _whole(table: schema.Table, rows: DataFrame) -> DataFrame:
     """Return the rows with the columns that later versions of the table brought, null where it has not got them yet."""
-    lacking = [column for column in table.columns if column.since > 1 and column not in rows.columns]
+    lacking = [column for column in table.brought_by(table.version) if column not in rows.columns]
     return rows.withColumns({column: F.lit(None).cast(column.type) for column in lacking}) if lacking else rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 from pyspark.sql import DataFrame, SparkSession
@@ -53,6 +53,15 @@ class Engine(Protocol):
 
     def append(self, place: str, rows: DataFrame, new_columns: list[str]) -> None:
         """Add rows; appends do not disturb each other. ``new_columns``: as for ``replace``."""
+
+    def property(self, place: str, name: str) -> str | None:
+        """Return a property of a table that is there, None where it has none of the name."""
+
+    def set_property(self, place: str, name: str, value: str) -> None:
+        """Set a property of a table; its rows stay as they are."""
+
+    def add_columns(self, place: str, columns: Sequence[schema.Column]) -> None:
+        """Add columns, each with its meaning as comment, null in what is stored; no file of rows is written anew."""
 
     def is_gone(self, fault: Exception) -> bool:
         """Return whether the fault is that files of a former version, or the version itself, are there no more."""
@@ -118,9 +127,12 @@ def nullable(kind: T.StructType) -> T.StructType:
 
 
 def properties(table: schema.Table, rows: DataFrame) -> dict[str, str]:
-    """Return the table's properties: statistics and dictionaries cost time on columns that no reader filters by."""
+    """Return the table's properties: its version; statistics and dictionaries cost time on columns that no reader filters by."""
     filtered_by = [name for name in table.filtered_by if name in rows.columns and name not in table.partition]
-    found = {"delta.dataSkippingStatsColumns": ",".join(filtered_by)}
+    found = {
+        "delta.dataSkippingStatsColumns": ",".join(filtered_by),
+        schema.VERSION_PROPERTY: str(table.version),
+    }
     for name in table.high_cardinality:
         if name in rows.columns:
             found[f"parquet.enable.dictionary#{name}"] = "false"

@@ -13,7 +13,8 @@ import os
 import random
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 import pyarrow as pa
 from deltalake import DeltaTable, Field, Schema
@@ -21,6 +22,7 @@ from deltalake.exceptions import DeltaError
 from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from winnow import schema
 from winnow.engines.engine import Comparison, Sizes, is_path, nullable, properties
@@ -72,6 +74,8 @@ class SailEngine:
             description=table.doc,
             configuration=own,
         )
+        if table.version > 1 and self.property(place, schema.VERSION_PROPERTY) is None:  # nor is it taken at creation
+            self.set_property(place, schema.VERSION_PROPERTY, str(table.version))
 
     def replace(self, place: str, rows: DataFrame, where: Slice, record: str, new_columns: list[str]) -> int:
         """Replace the slice by the rows in one commit that carries the record, and return its version."""
@@ -102,6 +106,27 @@ class SailEngine:
         """Add rows; appends do not disturb each other."""
         _add_columns(_path(place), rows, new_columns)
         _commit(lambda: rows.write.format("delta").mode("append").save(_path(place)), lambda: None)
+
+    def property(self, place: str, name: str) -> str | None:
+        """Return a property of a table that is there, None where it has none of the name."""
+        return DeltaTable(_path(place)).metadata().configuration.get(name)
+
+    def set_property(self, place: str, name: str, value: str) -> None:
+        """Set a property of a table; its rows stay as they are."""
+        try:
+            DeltaTable(_path(place)).alter.set_table_properties({name: value}, raise_if_not_exists=False)
+        except DeltaError:
+            if self.property(place, name) != value:  # another run may have set it meanwhile
+                raise
+
+    def add_columns(self, place: str, columns: Sequence[schema.Column]) -> None:
+        """Add columns, each with its meaning as comment, null in what is stored."""
+        kinds = cast(T.StructType, T.StructType.fromDDL(", ".join(f"{column} {column.type}" for column in columns)))
+        told = [
+            T.StructField(column, kind.dataType, nullable=True, metadata={"comment": column.doc})
+            for column, kind in zip(columns, kinds.fields, strict=True)
+        ]
+        DeltaTable(_path(place)).alter.add_columns([Field.from_json(field.json()) for field in told])
 
     def is_gone(self, fault: Exception) -> bool:
         """Return whether the fault is that files of a former version, or the version itself, are there no more."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pyspark.errors import AnalysisException, PySparkException
@@ -121,6 +121,20 @@ class SparkEngine:
         writer = rows.write.format("delta").mode("append")
         _save(writer.option("mergeSchema", "true") if new_columns else writer, place)
 
+    def property(self, place: str, name: str) -> str | None:
+        """Return a property of a table that is there, None where it has none of the name."""
+        found = self._spark.sql(f"SHOW TBLPROPERTIES {_quoted(place)}").collect()
+        return {key: str(value) for key, value in found}.get(name)
+
+    def set_property(self, place: str, name: str, value: str) -> None:
+        """Set a property of a table; its rows stay as they are."""
+        self._spark.sql(f"ALTER TABLE {_quoted(place)} SET TBLPROPERTIES ({_text(name)} = {_text(value)})").collect()
+
+    def add_columns(self, place: str, columns: Sequence[schema.Column]) -> None:
+        """Add columns, each with its meaning as comment, null in what is stored."""
+        told = ", ".join(f"{_name(column)} {column.type} COMMENT {_text(column.doc)}" for column in columns)
+        self._spark.sql(f"ALTER TABLE {_quoted(place)} ADD COLUMNS ({told})").collect()
+
     def is_gone(self, fault: Exception) -> bool:
         """Return whether the fault is that files of a former version, or the version itself, are there no more."""
         return _GONE.search(str(fault)) is not None
@@ -211,6 +225,11 @@ def _literal(value: int | str | dt.date) -> str:
     if isinstance(value, dt.date):
         return f"DATE'{value.isoformat()}'"
     return f"decode(X'{value.encode().hex()}', 'UTF-8')"
+
+
+def _text(text: str) -> str:
+    """Return a text of our own as SQL quotes it, where SQL takes no other form of it."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _name(part: str) -> str:

@@ -9,6 +9,7 @@ from winnow.publishing.impressions import publish_impressions
 from winnow.publishing.maintenance import (
     compact_files,
     erase_user,
+    migrate_tables,
     remove_history,
     remove_old_days,
     report_files,
@@ -31,6 +32,7 @@ __all__ = [
     "erase_user",
     "explain_impression",
     "explain_list",
+    "migrate_tables",
     "publish_candidates",
     "publish_examples",
     "publish_impressions",

@@ -54,6 +54,19 @@ def remove_history(run: Run) -> None:
         run.say(f"{table}: what was replaced more than {days} days ago is removed")
 
 
+def migrate_tables(run: Run) -> None:
+    """Bring each table of ours forward, a version at a time, to the columns that this Winnow writes."""
+    for table in _ours(run):
+        found = run.tables.schema_version(table)
+        if found == table.version:
+            run.say(f"{table}: columns of version {found}, the newest")
+        for version in range(found + 1, table.version + 1):
+            added = ", ".join(run.tables.migrate(table, version)) or "none"
+            run.say(
+                f"{table}: {'would bring' if run.is_dry else 'brought'} columns to version {version}; added: {added}"
+            )
+
+
 def remove_old_days(run: Run) -> None:
     """Remove the days of each table in ``maintenance.retention_days`` that are older than it says, by the run's own date."""
     limits = run.settings.maintenance.retention_days

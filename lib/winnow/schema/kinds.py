@@ -28,6 +28,10 @@ class Column(str):
         return self.types[0]
 
 
+#: The property of a stored table that tells the version of its columns; a table without it is of version 1.
+VERSION_PROPERTY = "winnow.schema_version"
+
+
 @dataclass(frozen=True)
 class Table:
     """A stored table: its columns, its key and what it is for."""
@@ -41,6 +45,15 @@ class Table:
     filtered_by: tuple[Column, ...] = ()
     #: Columns of so many values that a Parquet dictionary costs time and saves no space.
     high_cardinality: tuple[Column, ...] = ()
+
+    @property
+    def version(self) -> int:
+        """The version of the table's columns: that of the newest of them."""
+        return max(column.since for column in self.columns)
+
+    def brought_by(self, version: int) -> list[Column]:
+        """Return the columns that versions after the first and up to this one brought."""
+        return [column for column in self.columns if 1 < column.since <= version]
 
     @property
     def ddl(self) -> str:
