@@ -70,6 +70,7 @@ setup(
             "duckdb>=2.0,<3",
             "polars>=2.1,<3",
             "xxhash>=3.5,<4",
+            "pyyaml>=6,<7",
             # The formatter's and the checkers' opinions change between minor versions: one opinion for everybody.
             "ruff>=0.17.6,<0.18",
             "mypy>=2.4.1,<2.5",
