@@ -12,7 +12,7 @@ import subprocess
 from airflow.exceptions import AirflowException, AirflowFailException
 from airflow.sdk import dag, get_current_context, task
 
-HOME = os.environ.get("WINNOW_HOME", "/opt/winnow")
+HOME = os.environ.get("WINNOW_HOME", "/usr/lib/winnow")
 ROOT = os.environ.get("WINNOW_ROOT", "s3a://bucket/winnow")
 CONF = ("--conf", f"{HOME}/conf/cluster.toml")
 #: Wrong arguments or conf, data refused: to try again changes nothing. All else (1, 4 = not there yet, 5 = lost a race) may.

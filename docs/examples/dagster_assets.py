@@ -7,7 +7,7 @@ import subprocess
 
 from dagster import AssetExecutionContext, DailyPartitionsDefinition, Definitions, Failure, RetryPolicy, asset
 
-HOME = os.environ.get("WINNOW_HOME", "/opt/winnow")
+HOME = os.environ.get("WINNOW_HOME", "/usr/lib/winnow")
 ROOT = os.environ.get("WINNOW_ROOT", "s3a://bucket/winnow")
 DAYS = DailyPartitionsDefinition(start_date="2026-01-05")
 AGAIN = RetryPolicy(max_retries=6, delay=1200)
