@@ -37,6 +37,8 @@ class Slopes(NamedTuple):
     fixed: float
     rank: int
     largest: int
+    #: How many sizes were measured.
+    sizes: int
     #: How far the worst measured fit is off the line, as a share of it.
     off_the_line: float
 
@@ -62,7 +64,7 @@ def slopes(page: str) -> Slopes:
     per_pair, fixed = np.polyfit(sizes, costs, 1, w=1 / costs)  # every size counts alike, by shares
     line = fixed + per_pair * sizes
     off = float(np.max(np.abs(costs / line - 1)))
-    return Slopes(cpu_s / (users * media), per_pair, fixed, int(fits[-1][0]), int(sizes.max()), off)
+    return Slopes(cpu_s / (users * media), per_pair, fixed, int(fits[-1][0]), int(sizes.max()), len(sizes), off)
 
 
 def part(found: Slopes) -> str:
@@ -78,7 +80,7 @@ def part(found: Slopes) -> str:
         BEGIN,
         f"Measured (`benchmarks/results/retrieval.md`): {found.per_score * 1e9:.2f} CPU s a billion scores (rank {RANK}, top-{TOP}); "
         f"{found.per_pair * 1e6:.1f} CPU s a million pairs of a fit of ALS (rank {found.rank}, 10 passes, up to "
-        f"{found.largest / 1e6:.0f}M pairs), and {found.fixed:.0f} CPU s of any fit; the worst of the fits is {found.off_the_line:.0%} off that line.",
+        f"{found.largest / 1e6:.0f}M pairs), and {found.fixed:.0f} CPU s of any fit, by {found.sizes} sizes, the worst of them {found.off_the_line:.0%} off that line (two are always on it).",
         "",
         f"A service of {SUBSCRIBERS / 1e6:.0f}M subscribers, {DAILY / 1e6:.0f}M of whom come on a day, {MEDIA:,} media, {PAIRS} known pairs a subscriber. "
         f"Minutes, with cores busy {BUSY:.0%} of the time and {FIXED_S} s for the start:",
