@@ -33,7 +33,8 @@ EXACT = (
     "impressions", "imported", "media", "users", "searches", "examples", "ledger", "quarantine",
     "user_tiles", "media_tiles", "user_cross_tiles", "media_cross_tiles", "value_tiles",
 )  # fmt: skip
-OF_THE_RUN = ("run_id", "known_at", "row", "rank", "score", "found_by")
+#: What differs by the run and by where the root is: an import names its source by a hash of the files' places.
+OF_THE_RUN = ("source", "run_id", "known_at", "row", "rank", "score", "found_by")
 #: Models sum floats in the order of the tasks: their scores and metrics may differ by so much of themselves.
 TOLERANCE = 1e-6
 #: Table of what models made -> what tells its rows apart, and the number that may differ a little.
