@@ -9,7 +9,7 @@ from winnow.run import Run
 ONLINE = Option("--online", "measure the arms of an experiment ([online]) on the log of these days instead")
 PROTOCOL = Option(
     "--protocol",
-    "fit the sources and measure them by folds_by_time, leave_last_out or masked_at_random instead of the stored lists",
+    "fit models and measure them by folds_by_time, leave_last_out, masked_at_random or held_out_ratings instead of what is stored",
     metavar="NAME",
 )
 

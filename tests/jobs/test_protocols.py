@@ -2,6 +2,9 @@
 
 import datetime as dt
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import functions as F
 
@@ -87,7 +90,7 @@ def test_each_protocol_is_stored_under_a_name_of_its_own(root, read):
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("--protocol", "by_luck"), 2, "--protocol: expected by_time, folds_by_time, leave_last_out, masked_at_random"),
+        (("--protocol", "by_luck"), 2, "masked_at_random, held_out_ratings"),
         (("--protocol", "folds_by_time", "--set", "splitting.folds.train_days=9"), 2, "enough days for one fold"),
         (
             ("--protocol", "leave_last_out", "--set", "evaluation.last_out=5000"),
@@ -100,3 +103,39 @@ def test_what_cannot_be_measured_is_refused_by_name(root, run_job, arguments, co
     ended = run_job("evaluate", root, *DAYS, *SOURCES, *arguments)
     assert ended.code == code, ended.err
     assert said in ended.err
+
+
+@pytest.mark.not_on("sail", why="it has no Spark ML")
+def test_ratings_are_held_out_by_user_and_dropped_ones_are_counted(run_job, read, tmp_path):
+    draw = np.random.default_rng(5)
+    users, media, rank = 60, 40, 2
+    truth = 3 + draw.normal(size=(users, rank)) @ draw.normal(size=(rank, media)) + draw.normal(0, 0.1, (users, media))
+    user, item = np.nonzero(draw.random(truth.shape) < 0.7)
+    rows = {
+        "user_id": np.append(user, 999),
+        "media_id": np.append(item, 0),
+        "rating": np.append(truth[user, item], 3.0),
+    }
+    moments = pa.array([dt.datetime(2026, 1, 5, tzinfo=dt.UTC)] * len(rows["user_id"]), pa.timestamp("us", "UTC"))
+    log = tmp_path / "ratings.parquet"
+    pq.write_table(pa.table({**rows, "rated_ts": moments}), log)
+    root = tmp_path / "rated"
+    assert run_job("import_ratings", root, "--input", log).code == 0
+    settings = ("retrieval.ratings.rank=2", "retrieval.ratings.regularisation=0.01", "retrieval.als.user_blocks=2")
+    sets = [
+        part for one in (*settings, "retrieval.als.item_blocks=2", "retrieval.svd.blocks=2") for part in ("--set", one)
+    ]
+    ended = run_job("evaluate", root, "--date", "2026-01-06", "--protocol", "held_out_ratings", *sets)
+    assert ended.code == 0, ended.err
+    stored = read(root, "metrics").where("protocol = 'held_out_ratings_optimistic'").collect()
+    found = {(row["model"], row["metric"]): row for row in stored if row["baseline"] is None}
+    asked = sum(int(count * 0.25) for count in np.bincount(rows["user_id"]))
+    assert {row["units"] for (_, metric), row in found.items() if metric == "coverage"} == {asked}
+    for model in ("als_explicit", "svd_explicit"):
+        assert found[model, "rmse"]["value"] < 0.5 * found["bias", "rmse"]["value"]
+        assert found[model, "rmse"]["low"] < found[model, "rmse"]["value"] < found[model, "rmse"]["high"]
+        assert found[model, "mae"]["value"] < found[model, "rmse"]["value"]
+    better = {row["model"]: row for row in stored if row["baseline"] == "bias" and row["metric"] == "rmse"}
+    assert all(row["high"] < 0 and row["p_value"] < 0.01 for row in better.values())
+    none = run_job("evaluate", tmp_path / "none", "--date", "2026-01-06", "--protocol", "held_out_ratings")
+    assert (none.code, "import_ratings" in none.err) == (4, True)

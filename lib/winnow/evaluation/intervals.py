@@ -60,6 +60,12 @@ def ratio_of(numerator: int, denominator: int) -> Statistic:
     return ratio
 
 
+def root_of(numerator: int, denominator: int) -> Statistic:
+    """Return the statistic that is the root of ``ratio_of``: of a mean of squares."""
+    ratio = ratio_of(numerator, denominator)
+    return lambda sums: np.sqrt(ratio(sums))
+
+
 class Resampled:
     """The sums of groups of users, resampled once for all metrics that are made of them."""
 

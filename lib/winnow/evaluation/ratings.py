@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 
 from winnow import schema
 from winnow.contracts import Step, quotient
+from winnow.evaluation.lists import GROUP, grouped
 
 RMSE, MAE, COVERAGE, GIVEN, PREDICTED, DROPPED = "rmse", "mae", "coverage", "given", "predicted", "dropped"
 
@@ -32,6 +33,26 @@ def measure_ratings(prediction: str) -> Step:
         summed = given.agg(F.sqrt(F.avg(error * error)).alias(RMSE), F.avg(F.abs(error)).alias(MAE), *counts)
         coverage = quotient(F.col(PREDICTED), F.col(GIVEN))
         return summed.withColumns({COVERAGE: coverage, DROPPED: F.col(GIVEN) - F.col(PREDICTED)})
+
+    return step
+
+
+def sum_ratings(prediction: str, groups: int, seed: int) -> Step:
+    """Return the step from rows with ``rating`` and the column ``prediction`` to their sums: one row a group of users.
+
+    Rows out: GROUP, given, predicted, and over the predicted the sums of |p - r| (mae) and (p - r)^2 (rmse).
+    """
+
+    def step(rows: DataFrame) -> DataFrame:
+        is_there = F.col(prediction).isNotNull() & ~F.isnan(prediction)
+        error = F.when(is_there, F.col(prediction) - F.col(schema.RATING))
+        given = rows.where(F.col(schema.RATING).isNotNull()).groupBy(grouped(groups, seed).alias(GROUP))
+        return given.agg(
+            F.count(F.lit(1)).alias(GIVEN),
+            F.count(error).alias(PREDICTED),
+            F.coalesce(F.sum(F.abs(error)), F.lit(0.0)).alias(MAE),
+            F.coalesce(F.sum(error * error), F.lit(0.0)).alias(RMSE),
+        )
 
     return step
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from winnow import schema
 from winnow.evaluation import lists
-from winnow.evaluation.intervals import Array, Asked, Difference, Interval, Paired, Resampled, ratio_of
+from winnow.evaluation.intervals import Array, Asked, Difference, Interval, Paired, Resampled, ratio_of, root_of
 from winnow.evaluation.settings import EvaluationSettings
 
 Record = dict[str, Any]
@@ -29,12 +29,13 @@ class Model(NamedTuple):
 
 
 class Mean(NamedTuple):
-    """A metric that is one sum divided by another."""
+    """A metric that is one sum divided by another, or the root of that."""
 
     metric: str
     k: int | None
     above: str
     below: str
+    is_root: bool = False
 
 
 class Sums:
@@ -84,7 +85,7 @@ def compare(
             paired = Paired(alone, resampled[baseline]) if baseline is not None and baseline != model else None
             for mean in metrics:
                 above, below = own.names.index(mean.above), own.names.index(mean.below)
-                ratio = ratio_of(above, below)
+                ratio = (root_of if mean.is_root else ratio_of)(above, below)
                 record = {
                     **model.record,
                     schema.METRIC: mean.metric,

@@ -20,6 +20,7 @@ from winnow.publishing.list_metrics import HeldOut, measure_lists
 from winnow.publishing.measured import Model
 from winnow.publishing.measuring import fitted_and_held
 from winnow.publishing.metrics import days_of, replace_metrics, with_cohorts
+from winnow.publishing.rating_metrics import publish_rating_metrics
 from winnow.run import Run
 from winnow.settings import check
 from winnow.splitting import Period
@@ -37,16 +38,21 @@ class _Part(NamedTuple):
 
 
 def publish_protocol(run: Run, protocol: str) -> None:
-    """Fit ``retrieval.sources`` to what the protocol lets them know of the run's days, and replace its metrics of their lists.
+    """Fit models to what the protocol lets them know of the run's days, and replace its metrics.
 
-    folds_by_time: once for each fold of ``splitting.folds``, each a period of its own. leave_last_out and
+    held_out_ratings: models of ratings (``publish_rating_metrics``). The others fit ``retrieval.sources`` and measure their
+    lists. folds_by_time: once for each fold of ``splitting.folds``, each a period of its own. leave_last_out and
     masked_at_random: the days' positives are parted once, in the ways of ``evaluation.protocols``, and stored under names
     that say that they are optimistic. No model and no list is stored.
 
     Raises SettingsError for a protocol that there is not, LeakError where its border leaks, InputNotReadyError without
     positives on both sides of it.
     """
-    check(protocol in _PARTS, "--protocol", f"by_time, {', '.join(_PARTS)}", protocol)
+    known = (*_PARTS, "held_out_ratings")
+    check(protocol in known, "--protocol", f"by_time, {', '.join(known)}", protocol)
+    if protocol not in _PARTS:
+        publish_rating_metrics(run)
+        return
     check_sources(run)
     stored_as = _STORED_AS.get(protocol, protocol)
     for held_out, days in _PARTS[protocol](run):
