@@ -121,9 +121,11 @@ def test_ratings_are_held_out_by_user_and_dropped_ones_are_counted(run_job, read
     pq.write_table(pa.table({**rows, "rated_ts": moments}), log)
     root = tmp_path / "rated"
     assert run_job("import_ratings", root, "--input", log).code == 0
-    settings = ("retrieval.ratings.rank=2", "retrieval.ratings.regularisation=0.01", "retrieval.als.user_blocks=2")
+    settings = ("retrieval.ratings.rank=2", "retrieval.ratings.regularisation=0.01", "retrieval.ratings.iterations=4")
     sets = [
-        part for one in (*settings, "retrieval.als.item_blocks=2", "retrieval.svd.blocks=2") for part in ("--set", one)
+        part
+        for one in (*settings, "retrieval.als.user_blocks=2", "retrieval.als.item_blocks=2", "retrieval.svd.blocks=2")
+        for part in ("--set", one)
     ]
     ended = run_job("evaluate", root, "--date", "2026-01-06", "--protocol", "held_out_ratings", *sets)
     assert ended.code == 0, ended.err
