@@ -1,10 +1,11 @@
-"""How many trials a sequential search needs to be as good as a grid: ALS on a generated week, by real runs of jobs/tune.py.
+"""How many trials a sequential search needs to be as good as a grid: on a generated week, by real runs of jobs/tune.py.
 
-    .venv/bin/python benchmarks/tuning_bench.py
+    .venv/bin/python benchmarks/tuning_bench.py --model item_item --engine sail
+    .venv/bin/python benchmarks/tuning_bench.py --model als
 
 The grid tries every point of 4 x 4 x 3; then each seed's sequential search has a third of those trials over the same ranges,
 and learns nothing of the grid. Both are judged by precision@10 on the same folds by time. What was finished before is not made
-again: a bench that was stopped goes on.
+again: a bench that was stopped goes on, and its costs are then those of the rest.
 """
 
 from __future__ import annotations
@@ -24,17 +25,26 @@ WEEK = ("--start", "2026-01-05", "--end", "2026-01-11")
 #: The days that the settings are searched on; the last one is kept for the test.
 SEARCHED = ("--start", "2026-01-05", "--end", "2026-01-10")
 POINTS = 4 * 4 * 3
-SPACE = (
-    'tuning.space={"retrieval.als.rank" = {low = 4, high = 64, log = true, steps = 4}, '
-    '"retrieval.als.regularisation" = {low = 0.01, high = 10.0, log = true, steps = 4}, '
-    '"retrieval.als.alpha" = {low = 1.0, high = 100.0, log = true, steps = 3}}'
-)
+SPACES = {
+    "als": (
+        'tuning.space={"retrieval.als.rank" = {low = 4, high = 64, log = true, steps = 4}, '
+        '"retrieval.als.regularisation" = {low = 0.01, high = 10.0, log = true, steps = 4}, '
+        '"retrieval.als.alpha" = {low = 1.0, high = 100.0, log = true, steps = 3}}'
+    ),
+    "item_item": (
+        'tuning.space={"retrieval.item_item.shrinkage" = {low = 1.0, high = 300.0, log = true, steps = 4}, '
+        '"retrieval.item_item.neighbours" = {low = 5, high = 200, log = true, steps = 4}, '
+        '"retrieval.item_item.most_per_user" = {low = 5, high = 100, log = true, steps = 3}}'
+    ),
+}
 OBJECTIVE = "precision@10"
 
 
 def main() -> int:
     """Run the searches and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", choices=SPACES, default="als")
+    parser.add_argument("--engine", choices=("spark", "sail"), default="spark")
     parser.add_argument("--rows-per-day", type=int, default=40_000)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
     parser.add_argument("--results", type=Path, default=HOUSE / "benchmarks" / "results" / "tuning.md")
@@ -46,21 +56,24 @@ def main() -> int:
         run("make_impressions", *WEEK, *sets(*sizes))
         run("prepare_examples", *WEEK, *sets("splitting.test_start=2026-01-11"))
         (WORK / ".made").touch()
-    costs = {"grid": search("grid", "grid", POINTS, 1)}
-    write(arguments.results, costs)
-    for seed in arguments.seeds:
-        costs[f"seed {seed}"] = search(f"seed {seed}", "sequential", POINTS // 3, seed)
-        write(arguments.results, costs)
+    costs: dict[str, Cost] = {}
+    for study, kind, trials, seed in [
+        ("grid", "grid", POINTS, 1),
+        *((f"seed {seed}", "sequential", POINTS // 3, seed) for seed in arguments.seeds),
+    ]:
+        words = sets(f"tuning.search={kind}", f"tuning.trials={trials}", f"tuning.seed={seed}")
+        costs[study] = search(named(arguments.model, study), arguments.model, arguments.engine, words)
+        write(arguments.results, arguments.model, costs)
     return 0
 
 
-def search(study: str, kind: str, trials: int, seed: int) -> Cost:
+def search(study: str, model: str, engine: str, words: list[str]) -> Cost:
     """Run a study."""
-    asked = (f"tuning.study={named(study)}", f"tuning.search={kind}", f"tuning.trials={trials}", f"tuning.seed={seed}")
     als = ("retrieval.als.iterations=5", "retrieval.als.user_blocks=2", "retrieval.als.item_blocks=2")
-    fixed = (f"tuning.objective={OBJECTIVE}", "tuning.pruning=none", "splitting.folds.train_days=4", SPACE)
-    out = ("--out", str(WORK / f"{named(study)}.toml"))
-    return run("tune", *SEARCHED, *sets(*asked, *als, *fixed), *out)
+    asked = (f"tuning.study={study}", f"tuning.model={model}", f"tuning.objective={OBJECTIVE}", SPACES[model])
+    fixed = ("tuning.pruning=none", "splitting.folds.train_days=4")
+    out = ("--out", str(WORK / f"{study}.toml"), "--engine", engine)
+    return run("tune", *SEARCHED, *sets(*asked, *als, *fixed), *words, *out)
 
 
 def sets(*settings: str) -> list[str]:
@@ -68,9 +81,9 @@ def sets(*settings: str) -> list[str]:
     return [word for one in settings for word in ("--set", one)]
 
 
-def named(study: str) -> str:
+def named(model: str, study: str) -> str:
     """Return the study's name as the table has it."""
-    return study.replace(" ", "_")
+    return f"{model}_{study}".replace(" ", "_")
 
 
 def run(job: str, *words: str) -> Cost:
@@ -78,23 +91,23 @@ def run(job: str, *words: str) -> Cost:
     return measure([sys.executable, f"jobs/{job}.py", "--root", str(WORK), *words], WORK / "bench.log")
 
 
-def write(results: Path, costs: dict[str, Cost]) -> None:
+def write(results: Path, model: str, costs: dict[str, Cost]) -> None:
     """Write the page: what each search reached, and after how many trials it was as good as the grid."""
     found: dict[str, dict[int, float]] = {}
     for row in DeltaTable(str(WORK / "trials")).to_pyarrow_table().to_pylist():
         found.setdefault(row["study"], {})[row["trial"]] = row["value"] or 0.0
-    best = max(found["grid"].values())
+    best = max(found[named(model, "grid")].values())
     lines = [
         "# A sequential search beside a grid",
         "",
-        f"ALS on a generated week, {OBJECTIVE} on two folds by time. The grid has {POINTS} points, a sequential search a third of",
+        f"{model} on a generated week, {OBJECTIVE} on two folds by time. The grid has {POINTS} points, a sequential search a third of",
         "those trials. Made by `benchmarks/tuning_bench.py`, whose runs are real ones of `jobs/tune.py`.",
         "",
         f"| search | trials | best {OBJECTIVE} | of the grid's best | as good as the grid after | CPU s | wall s |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for study, cost in costs.items():
-        values = found[named(study)]
+        values = found[named(model, study)]
         after = next((place for place in sorted(values) if values[place] >= best), None)
         lines.append(
             f"| {study} | {len(values)} | {max(values.values()):.5f} | {max(values.values()) / best:.4f} | "
