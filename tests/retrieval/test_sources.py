@@ -225,7 +225,7 @@ def test_two_fits_of_als_agree_in_any_partitioning(examples, spark, recommended)
 def test_als_without_a_pair_says_so(examples, spark, recommended):
     users = spark.createDataFrame([(1,)], "user_id bigint")
     with pytest.raises(DataError, match="found none"):
-        recommended(examples([(1, 1, 0, 1.0, 10.0, 1)]), AS_OF, RetrievalSettings(sources=("als",)), users)
+        recommended(examples([(1, 1, 0, 1.0, 10.0, 1)]), AS_OF, RetrievalSettings(sources=("als",)), users, 10)
 
 
 def test_an_unknown_source_is_refused():

@@ -31,6 +31,7 @@ def view_of(settings: Settings, examples: DataFrame, label: str) -> DataFrame:
 
 def needed(settings: RankingSettings, rows: DataFrame, columns: Sequence[str]) -> list[str]:
     """Return what training reads: the columns, what is learnt, and what the learner reads beside them."""
+    ranking.kinds(rows, columns)  # raises ContractError for what is missing, before it is asked for
     beside = LEARNERS[settings.model].reads(settings)
     if missing := [name for name in beside if name not in rows.columns]:
         raise ContractError(

@@ -156,7 +156,8 @@ def _unpacked(batches: _Batches) -> Iterator[tuple[int, npt.NDArray[Any], Cells,
 
 def _basis(batch: pa.RecordBatch, place: int) -> Matrix:
     width = batch.column(_WIDTH)[place].as_py()
-    return np.frombuffer(batch.column(_BASIS)[place].as_buffer(), np.float64).reshape(-1, width)
+    flat = np.frombuffer(batch.column(_BASIS)[place].as_buffer(), np.float64)
+    return flat.reshape(-1 if width else 0, width)  # without a pair there is no rank
 
 
 def _packed(block: int, basis: Matrix) -> pa.RecordBatch:
