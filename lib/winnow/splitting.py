@@ -164,6 +164,15 @@ def assign(split: Split, utc_offset_h: float = 0.0) -> Step:
     return step
 
 
+def only(part: str) -> Step:
+    """Return the step that keeps the rows of a part, without ``split``."""
+
+    def step(rows: DataFrame) -> DataFrame:
+        return rows.where(F.col(schema.SPLIT) == part).drop(schema.SPLIT)
+
+    return step
+
+
 def bounds() -> Step:
     """Return the step from rows with ``split`` to one row a part: split, first_us, last_us (event time), split_rows."""
 

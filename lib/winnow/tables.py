@@ -75,10 +75,12 @@ class Tables:
         place = self.location(table)
         return _whole(table, reader.load(place) if is_path(place) else reader.table(place))
 
+    def read_if_there(self, table: schema.Table) -> DataFrame | None:
+        """Return the rows of a table that a service may not have, at the pinned version; None where it is not there."""
+        return self.read(table) if self.exists(table) else None
+
     def read_latest(self, table: schema.Table) -> DataFrame | None:
         """Return the rows of a table of our own as they are now, None where it was never written."""
-        if not self.exists(table):
-            return None
         rows = self._stored(table)
         return None if rows is None else _whole(table, rows)
 

@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import re
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -67,7 +66,7 @@ def _tell(run: Run, record: Mapping[str, Any]) -> None:
     tags = {str(name): record[name] for name in _TAGS if record[name] is not None}
     tags |= {f"{name}.{table}": version for name in _VERSIONS for table, version in json.loads(record[name]).items()}
     config = json.loads(record[schema.CONFIG])
-    now = int(time.time() * 1000)
+    now = _millis(record[schema.FINISHED_TS])
     measured = [*_of_funnels(run), *run.measured]
     for some in _chunks([Metric(_name(name), value, now, step) for name, value, step in measured]):
         client.log_batch(tracked, metrics=some)

@@ -8,7 +8,7 @@ the other says nothing (Herlocker, Konstan, Terveen, Riedl, TOIS 2004, section 4
 
 from __future__ import annotations
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from winnow import schema
@@ -26,9 +26,7 @@ def measure_ratings(prediction: str) -> Step:
     """
 
     def step(rows: DataFrame) -> DataFrame:
-        given = rows.where(F.col(schema.RATING).isNotNull())
-        is_there = F.col(prediction).isNotNull() & ~F.isnan(prediction)
-        error = F.when(is_there, F.col(prediction) - F.col(schema.RATING))
+        given, error = rows.where(F.col(schema.RATING).isNotNull()), _error(prediction)
         counts = [F.count(F.lit(1)).alias(GIVEN), F.count(error).alias(PREDICTED)]
         summed = given.agg(F.sqrt(F.avg(error * error)).alias(RMSE), F.avg(F.abs(error)).alias(MAE), *counts)
         coverage = quotient(F.col(PREDICTED), F.col(GIVEN))
@@ -44,8 +42,7 @@ def sum_ratings(prediction: str, groups: int, seed: int) -> Step:
     """
 
     def step(rows: DataFrame) -> DataFrame:
-        is_there = F.col(prediction).isNotNull() & ~F.isnan(prediction)
-        error = F.when(is_there, F.col(prediction) - F.col(schema.RATING))
+        error = _error(prediction)
         given = rows.where(F.col(schema.RATING).isNotNull()).groupBy(grouped(groups, seed).alias(GROUP))
         return given.agg(
             F.count(F.lit(1)).alias(GIVEN),
@@ -55,6 +52,12 @@ def sum_ratings(prediction: str, groups: int, seed: int) -> Step:
         )
 
     return step
+
+
+def _error(prediction: str) -> Column:
+    """Return p - r, null where nothing is predicted."""
+    is_there = F.col(prediction).isNotNull() & ~F.isnan(prediction)
+    return F.when(is_there, F.col(prediction) - F.col(schema.RATING))
 
 
 def hold_out(share: float, seed: int) -> Step:

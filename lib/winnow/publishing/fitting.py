@@ -42,15 +42,13 @@ def needed(settings: RankingSettings, rows: DataFrame, columns: Sequence[str]) -
     return list(dict.fromkeys(map(str, (*columns, *beside, *own))))
 
 
-def fit_ranker(
-    run: Run, settings: Settings, label: str, rows: DataFrame, columns: Sequence[str], rates: Rates
-) -> Ranker:
+def fit_ranker(run: Run, label: str, rows: DataFrame, columns: Sequence[str], rates: Rates) -> Ranker:
     """Return the ranker that is learnt from training rows, which have what is ``needed``; nothing is calibrated yet.
 
     ``columns``: those that are learnt from, numbers or words; ``rates``: what scores are corrected by, where the settings
     say that they are. Raises DataError where nothing can be learnt.
     """
-    asked = settings.ranking
+    asked = run.settings.ranking
     numbers, words = ranking.kinds(rows, columns)
     run.tables.describe(f"{label}: what the training rows are like")
     counted = pipeline.fetch(rows.transform(ranking.frequent_levels(words, asked.most_levels))) if words else []
@@ -76,7 +74,7 @@ def fit_ranker(
         means=found.means,
         importances=tuple(model.importances(found.spreads)),
         correction=asked.correction,
-        strata=settings.sampling.strata if is_corrected else (),
+        strata=run.settings.sampling.strata if is_corrected else (),
         rates=tuple(rates) if is_corrected else (),
     )
 

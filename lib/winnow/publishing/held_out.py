@@ -8,11 +8,11 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from winnow import pipeline, schema, splitting
+from winnow import schema, splitting
 from winnow.contracts import named
 from winnow.evaluation import cohorts, lists, scores
 from winnow.local import kept
-from winnow.publishing.score_metrics import values_of
+from winnow.publishing.score_metrics import sums_of, values_of
 from winnow.publishing.scoring import scored
 from winnow.ranking import LEARNERS, Ranker
 from winnow.run import Run
@@ -73,13 +73,9 @@ def publish_scores(run: Run, ranker: Ranker, held_out: DataFrame) -> dict[str, f
 
 def _measured(run: Run, found: DataFrame, part: str) -> list[dict[str, Any]]:
     """Return the metrics of a part, whole first, then by slice."""
-    weighed = found.where(F.col(schema.SPLIT) == part).withColumn(schema.WEIGHT, 1.0 / F.col(schema.RATE))
     run.tables.describe(f"metrics of {part}")
-    asked = run.settings.evaluation
-    summed = weighed.transform(lists.sliced(sliced_by(run))).transform(
-        scores.sum_scores(asked.bins, asked.groups, asked.seed)
-    )
-    return [row | {schema.SPLIT: part} for row in values_of(pipeline.fetch(summed))]
+    summed = sums_of(found.where(F.col(schema.SPLIT) == part), sliced_by(run), run.settings.evaluation)
+    return [row | {schema.SPLIT: part} for row in values_of(summed)]
 
 
 def _screen(run: Run, ranker: Ranker, measured: list[dict[str, Any]]) -> str:

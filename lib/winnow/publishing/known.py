@@ -46,10 +46,10 @@ def known_as_of(run: Run, as_of: dt.date) -> retrieval.Interactions:
 def beside_of(run: Run) -> retrieval.Beside:
     """Return the tables that tell more than the log does, as far as they are there."""
     return retrieval.Beside(
-        media=_if_there(run, schema.MEDIA),
-        users=_if_there(run, schema.USERS),
-        onboarding=_if_there(run, schema.ONBOARDING),
-        ratings=_if_there(run, schema.RATINGS),
+        media=run.tables.read_if_there(schema.MEDIA),
+        users=run.tables.read_if_there(schema.USERS),
+        onboarding=run.tables.read_if_there(schema.ONBOARDING),
+        ratings=run.tables.read_if_there(schema.RATINGS),
     )
 
 
@@ -101,7 +101,3 @@ def _grown(run: Run, table: schema.Table, column: str, rows: DataFrame) -> DataF
     found = tables.read_latest(table)
     assert found is not None
     return found
-
-
-def _if_there(run: Run, table: schema.Table) -> DataFrame | None:
-    return run.tables.read(table) if run.tables.exists(table) else None

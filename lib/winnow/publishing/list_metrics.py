@@ -159,10 +159,8 @@ def _measure_beyond(
 
 def _media(run: Run, as_of: dt.date) -> DataFrame | None:
     """Return the catalogue as it was known on the day, None where there is no such table."""
-    if not run.tables.exists(schema.MEDIA):
-        return None
-    rows = run.tables.read(schema.MEDIA)
-    if schema.ADDED_DATE in rows.columns:
+    rows = run.tables.read_if_there(schema.MEDIA)
+    if rows is not None and schema.ADDED_DATE in rows.columns:
         rows = rows.where(F.coalesce(F.col(schema.ADDED_DATE) <= F.lit(as_of), F.lit(True)))
     return rows
 

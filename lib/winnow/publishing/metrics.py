@@ -75,8 +75,7 @@ def _parted(run: Run) -> tuple[DataFrame, DataFrame]:
     asked = days_of(run)
     split = splitting.Split(Period(dt.date.min, asked.start), test=asked)
     parted = run.tables.read(schema.EXAMPLES).transform(splitting.assign(split, run.settings.splitting.utc_offset_h))
-    before, held_out = (parted.where(F.col(schema.SPLIT) == part) for part in (splitting.TRAIN, splitting.TEST))
-    return before.drop(schema.SPLIT), held_out.drop(schema.SPLIT)
+    return parted.transform(splitting.only(splitting.TRAIN)), parted.transform(splitting.only(splitting.TEST))
 
 
 def with_cohorts(run: Run, before: DataFrame, as_of: dt.date) -> Step:
@@ -86,9 +85,7 @@ def with_cohorts(run: Run, before: DataFrame, as_of: dt.date) -> Step:
     """
     settings = run.settings.evaluation
     lists.check_relevance(before.columns, settings.relevance)
-    users, media = (
-        run.tables.read(table) if run.tables.exists(table) else None for table in (schema.USERS, schema.MEDIA)
-    )
+    users, media = map(run.tables.read_if_there, (schema.USERS, schema.MEDIA))
     is_engaged = lists.is_engaged(settings.relevance)
     return cohorts.with_cohorts(settings.slices, before, is_engaged, as_of, settings, users=users, media=media)
 

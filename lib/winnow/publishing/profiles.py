@@ -36,9 +36,9 @@ def publish_tiles(run: Run, day: dt.date) -> None:
             f"{day}: expected valid impressions at {tables.location(schema.IMPRESSIONS)}, found none. Run again when the "
             "day has arrived."
         )
-    media = catalogue(run, schema.MEDIA)
+    media = run.tables.read_if_there(schema.MEDIA)
     facts = tile.facts(media)
-    searches = _of_day(catalogue(run, schema.SEARCHES), day)
+    searches = _of_day(run.tables.read_if_there(schema.SEARCHES), day)
     made: dict[schema.Table, DataFrame] = {
         schema.MEDIA_TILES: rows.transform(tile.media_tiles(settings, clock, day)),
         schema.USER_TILES: rows.transform(tile.user_tiles(media)),
@@ -75,8 +75,8 @@ def read_profiles(run: Run, days: Sequence[dt.date], vectors: Vectors | None = N
         days,
         settings,
         clock,
-        users=catalogue(run, schema.USERS),
-        media=catalogue(run, schema.MEDIA),
+        users=run.tables.read_if_there(schema.USERS),
+        media=run.tables.read_if_there(schema.MEDIA),
         holidays=calendar.holidays(run.tables.spark, days, settings),
         vectors=vectors,
     )
@@ -96,11 +96,6 @@ def tell_missing(run: Run, rows: DataFrame, profiles: Profiles) -> None:
 def clock_of(run: Run) -> Clock:
     """Return when the log's days begin and when they are settled, as other sections of the settings say."""
     return Clock(run.settings.splitting.utc_offset_h, run.settings.labelling.maturity_hours)
-
-
-def catalogue(run: Run, table: schema.Table) -> DataFrame | None:
-    """Return the rows of a table that a service may not have, None where it is not there."""
-    return run.tables.read(table) if run.tables.exists(table) else None
 
 
 def _of_day(rows: DataFrame | None, day: dt.date) -> DataFrame | None:

@@ -21,6 +21,7 @@ from winnow.publishing.measured import Model
 from winnow.publishing.measuring import fitted_and_held
 from winnow.publishing.metrics import days_of, replace_metrics, with_cohorts
 from winnow.publishing.rating_metrics import publish_rating_metrics
+from winnow.publishing.splits import checked_parts
 from winnow.run import Run
 from winnow.settings import check
 from winnow.splitting import Period
@@ -48,14 +49,14 @@ def publish_protocol(run: Run, protocol: str) -> None:
     Raises SettingsError for a protocol that there is not, LeakError where its border leaks, InputNotReadyError without
     positives on both sides of it.
     """
-    known = (*_PARTS, "held_out_ratings")
-    check(protocol in known, "--protocol", f"by_time, {', '.join(known)}", protocol)
-    if protocol not in _PARTS:
-        publish_rating_metrics(run)
-        return
+    check(protocol in _PROTOCOLS, "--protocol", f"by_time, {', '.join(_PROTOCOLS)}", protocol)
+    _PROTOCOLS[protocol](run)
+
+
+def _publish_lists(run: Run, stored_as: str, parts: Iterator[_Part]) -> None:
+    """Fit the sources to what each part lets them know, and replace its metrics of their lists."""
     check_sources(run)
-    stored_as = _STORED_AS.get(protocol, protocol)
-    for held_out, days in _PARTS[protocol](run):
+    for held_out, days in parts:
         with ExitStack() as stack:
             listed = _listed(run, held_out, stack)
             run.say(f"{stored_as}, {held_out.called}:")
@@ -88,11 +89,8 @@ def _folds(run: Run) -> Iterator[_Part]:
     for split in splitting.folds(days_of(run), settings.folds):
         assert split.validation is not None
         parted = run.tables.read(schema.EXAMPLES).transform(splitting.assign(split, settings.utc_offset_h))
-        run.tables.describe(f"fold of {split.train.end}: the split")
-        found = {row[schema.SPLIT]: row for row in pipeline.fetch(parted.transform(splitting.bounds()))}
-        edges = {part: (row["first_us"], row["last_us"]) for part, row in found.items()}
-        splitting.check_no_leak(edges, settings.folds.gap_days)
-        before, after = _sides(parted, splitting.VALIDATION)
+        checked_parts(run, parted, settings.folds.gap_days, f"fold of {split.train.end}")
+        before, after = (parted.transform(splitting.only(part)) for part in (splitting.TRAIN, splitting.VALIDATION))
         after = after.transform(with_cohorts(run, before, split.train.end))
         last = split.validation.end - _DAY
         called = f"fold trained on {split.train.start} to {split.train.end - _DAY}, {split.validation.start} to {last}"
@@ -122,23 +120,16 @@ def _optimistic(run: Run, protocol: str, part: Step, leaks: Step) -> _Part:
     run.tables.describe(f"{protocol}: the split")
     (found,) = pipeline.fetch(parted.transform(leaks))
     protocols.check_nothing_leaks(protocol, found)
-    before, after = _sides(parted, protocols.TEST)
+    before, after = (parted.transform(splitting.only(part)) for part in (protocols.TRAIN, protocols.TEST))
     as_of = last + _DAY
     after = after.transform(with_cohorts(run, before, as_of))
     return _Part(HeldOut(as_of, before, after, f"{first} to {last}"), Period(first, as_of))
 
 
-def _sides(parted: DataFrame, asked: str) -> tuple[DataFrame, DataFrame]:
-    """Return the rows of the training part, and those of the part that is asked for."""
-    before, after = (parted.where(F.col(schema.SPLIT) == part) for part in (splitting.TRAIN, asked))
-    return before.drop(schema.SPLIT), after.drop(schema.SPLIT)
-
-
-#: Protocol -> what it asks.
-_PARTS: Mapping[str, Callable[[Run], Iterator[_Part]]] = {
-    FOLDS_BY_TIME: _folds,
-    "leave_last_out": _leave_last_out,
-    "masked_at_random": _mask_at_random,
+#: Protocol -> what measures by it.
+_PROTOCOLS: Mapping[str, Callable[[Run], None]] = {
+    FOLDS_BY_TIME: lambda run: _publish_lists(run, FOLDS_BY_TIME, _folds(run)),
+    "leave_last_out": lambda run: _publish_lists(run, protocols.LEAVE_LAST_OUT, _leave_last_out(run)),
+    "masked_at_random": lambda run: _publish_lists(run, protocols.MASKED_AT_RANDOM, _mask_at_random(run)),
+    "held_out_ratings": publish_rating_metrics,
 }
-#: What METRICS calls those that know what they should not.
-_STORED_AS = {"leave_last_out": protocols.LEAVE_LAST_OUT, "masked_at_random": protocols.MASKED_AT_RANDOM}

@@ -15,6 +15,7 @@ from winnow.publishing.fitting import Rates, fit_ranker, needed, view_of
 from winnow.publishing.held_out import HELD_OUT, publish_scores, sliced_by
 from winnow.publishing.rankers import store_rankers
 from winnow.publishing.scoring import OVERALL, scored
+from winnow.publishing.splits import checked_parts
 from winnow.ranking import Ranker, calibrators
 from winnow.run import Run
 
@@ -39,7 +40,7 @@ def publish_ranker(run: Run) -> None:
         read = needed(run.settings.ranking, view, asked)
         rates = _rates(run, label) if run.settings.ranking.correction == "on_scores" else ()
         with kept(view.where(F.col(schema.SPLIT) == splitting.TRAIN).select(*read)) as rows:
-            ranker = fit_ranker(run, run.settings, label, rows, asked, rates)
+            ranker = fit_ranker(run, label, rows, asked, rates)
         own = (schema.IMPRESSION_ID, schema.SPLIT, *sliced_by(run))
         held_out = view.where(F.col(schema.SPLIT).isin(*HELD_OUT)).select(*dict.fromkeys((*read, *map(str, own))))
         with kept(held_out) as rows:
@@ -76,10 +77,7 @@ def _parted(run: Run) -> DataFrame:
     own = run.settings.splitting
     asked = run.tables.read(schema.EXAMPLES).where(F.col(schema.EVENT_DATE).between(F.lit(first), F.lit(last)))
     parted = asked.transform(splitting.assign(own.split(), own.utc_offset_h))
-    run.tables.describe(f"{first} to {last}: the split")
-    found = {row[schema.SPLIT]: row for row in pipeline.fetch(parted.transform(splitting.bounds()))}
-    splitting.check_no_leak({part: (row["first_us"], row["last_us"]) for part, row in found.items()}, own.gap_days)
-    if splitting.TRAIN not in found:
+    if splitting.TRAIN not in checked_parts(run, parted, own.gap_days, f"{first} to {last}"):
         raise InputNotReadyError(
             f"{first} to {last}: expected examples of training days at {run.tables.location(schema.EXAMPLES)}, found none. "
             "Run prepare_examples on them, or change [splitting]."

@@ -13,7 +13,7 @@ from winnow.contracts import HELPER, Step
 from winnow.errors import InputNotReadyError, SettingsError
 from winnow.publishing.featured import with_features
 from winnow.publishing.known import all_users
-from winnow.publishing.profiles import catalogue, clock_of
+from winnow.publishing.profiles import clock_of
 from winnow.publishing.rankers import serving_rankers
 from winnow.publishing.scoring import scored
 from winnow.ranking import FEATURES, NUMBERS, Ranker
@@ -70,7 +70,7 @@ def as_shown(run: Run, rows: DataFrame, as_of: dt.date) -> DataFrame:
     }
     kinds = {str(column): column.type for column in schema.OPTIONAL_CONTEXT}
     context |= {name: F.lit(value).cast(kinds.get(name, "string")) for name, value in settings.context.items()}
-    media, users = catalogue(run, schema.MEDIA), catalogue(run, schema.USERS)
+    media, users = run.tables.read_if_there(schema.MEDIA), run.tables.read_if_there(schema.USERS)
     if media is not None:
         rows = rows.join(media.select(schema.MEDIA_ID, schema.MEDIA_DURATION_S), on=schema.MEDIA_ID, how="left")
     if users is not None and schema.COUNTRY not in context:
@@ -152,8 +152,8 @@ def _rules(run: Run, as_of: dt.date) -> Step:
     return reranking.may_be_shown(
         as_of,
         settings.reranking,
-        media=catalogue(run, schema.MEDIA),
-        users=catalogue(run, schema.USERS),
+        media=run.tables.read_if_there(schema.MEDIA),
+        users=run.tables.read_if_there(schema.USERS),
         seen=seen,
     )
 

@@ -49,7 +49,7 @@ def _of_lists(run: Run, lists: DataFrame, positives: DataFrame) -> list[reportin
     after = positives.where(~is_before)
     sampled = after.transform(summaries.sampled_users(mine, settings.users, settings.seed))
     ids = [row[schema.USER_ID] for row in pipeline.fetch(sampled)]
-    media = run.tables.read(schema.MEDIA) if run.tables.exists(schema.MEDIA) else None
+    media = run.tables.read_if_there(schema.MEDIA)
     is_chosen = F.col(schema.USER_ID).isin(ids)
 
     def of_user(rows: DataFrame) -> dict[Any, list[dict[str, Any]]]:

@@ -75,8 +75,7 @@ def _summed(run: Run, model: Model, label: str, rows: DataFrame) -> _Ranker:
     """Return the sums of the ranker's rows; tell of rows without a score, and refuse what is no probability."""
     settings = run.settings.evaluation
     run.tables.describe(f"scores of {model.name}")
-    weighed = rows.withColumn(schema.WEIGHT, 1.0 / F.col(schema.RATE)).transform(lists.sliced(settings.slices))
-    summed = pipeline.fetch(weighed.transform(scores.sum_scores(settings.bins, settings.groups, settings.seed)))
+    summed = sums_of(rows, settings.slices, settings)
     _check(run, model.name, [row for row in summed if row[schema.SLICE] == lists.ALL and row[lists.GROUP] is not None])
     return _Ranker(model, label, *_parted(summed))
 
@@ -90,6 +89,12 @@ def _parted(summed: Sequence[Record]) -> tuple[Sums, dict[str, list[Record]]]:
     groups = [row for row in summed if row[lists.GROUP] is not None]
     curves = {where: score_estimates.curve_of(own) for where, own in sorted(bins.items())}
     return Sums(groups, [schema.ROWS, *scores.SUMS]), curves
+
+
+def sums_of(rows: DataFrame, slices: Sequence[str], settings: EvaluationSettings) -> list[Record]:
+    """Return what ``scores.sum_scores`` makes of scored rows of a label, each standing for 1 / rate, whole and by slices."""
+    weighed = rows.withColumn(schema.WEIGHT, 1.0 / F.col(schema.RATE)).transform(lists.sliced(slices))
+    return pipeline.fetch(weighed.transform(scores.sum_scores(settings.bins, settings.groups, settings.seed)))
 
 
 def values_of(summed: Sequence[Record]) -> list[Record]:

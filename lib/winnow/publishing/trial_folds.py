@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
 
 from pyspark.sql import DataFrame
@@ -77,13 +77,12 @@ class Folds:
             yield examples
 
     @contextmanager
-    def ranked_rows(self, fold: Fold, settings: Settings) -> Iterator[tuple[DataFrame, DataFrame]]:
+    def ranked_rows(self, fold: Fold, trial: Run) -> Iterator[tuple[DataFrame, DataFrame]]:
         """Yield the training rows and the judged ones, both with the features that the settings that are tried declare."""
-        with self.training_rows(fold, settings) as train:
+        with self.training_rows(fold, trial.settings) as train:
             if self._has_features:
                 yield train, fold.judged
                 return
-            trial = replace(self._run, settings=settings)
             assert fold.split.validation is not None
             parts = (train, fold.split.train), (fold.judged, fold.split.validation)
             first, second = (with_features(trial, rows, self._days(period)) for rows, period in parts)
@@ -113,9 +112,8 @@ class Folds:
         judged = stack.enter_context(kept(judged)) if self._is_of_ranker else judged
         settings, relevance = self._run.settings.retrieval, self._run.settings.evaluation.relevance
         graded = self._part(self._examples, split, splitting.VALIDATION).transform(lists.graded(relevance))
-        if (
-            settings.skip_seen and not self._is_of_ranker
-        ):  # what no list may hold is not asked for either, as evaluate has it
+        # What no list may hold is not asked for either, as evaluate has it.
+        if settings.skip_seen and not self._is_of_ranker:
             seen = train.transform(pipeline.training_view(settings.label)).where(F.col(schema.CLASS) == 1)
             graded = graded.join(seen, on=[*map(str, (schema.USER_ID, schema.MEDIA_ID))], how="left_anti")
         wanted = stack.enter_context(kept(graded.transform(lists.relevant())))
@@ -132,7 +130,7 @@ class Folds:
 
     def _part(self, rows: DataFrame, split: Split, part: str) -> DataFrame:
         parted = rows.transform(splitting.assign(split, self._run.settings.splitting.utc_offset_h))
-        return parted.where(F.col(schema.SPLIT) == part).drop(schema.SPLIT)
+        return parted.transform(splitting.only(part))
 
     def _columns(self, examples: DataFrame) -> list[str]:
         """Return the columns that models learn from; for sources the others would only fill the memory."""

@@ -2,64 +2,58 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from winnow import calibration, ranking, retrieval, schema
-from winnow.config import Settings
 from winnow.errors import DataError
-from winnow.evaluation import lists, scores
 from winnow.evaluation import ranking as metrics_of_lists
 from winnow.pipeline import fetch, training_view
 from winnow.publishing.featured import ranked_by
 from winnow.publishing.fitting import Rates, fit_ranker, needed, view_of
-from winnow.publishing.score_metrics import values_of
+from winnow.publishing.score_metrics import sums_of, values_of
 from winnow.publishing.scoring import OVERALL, scored
 from winnow.publishing.trial_folds import Fold, Folds
 from winnow.run import Run
 from winnow.tuning import TuningSettings
 
 
-def judged(run: Run, folds: Folds, fold: Fold, settings: Settings) -> float:
-    """Return the objective of the model that is tuned, fitted by ``settings`` to a fold's training rows.
+def judged(run: Run, folds: Folds, fold: Fold) -> float:
+    """Return the objective of the model that is tuned, fitted to a fold's training rows by the run's settings: those that are tried.
 
     Lists of a source are those that it makes of all media; those of a ranker are the judged impressions of each user, best
     score first. Scores are corrected for the sampling and not calibrated: the days that calibration would need are judged.
     """
-    run.tables.describe(f"{run.settings.tuning.study}: fold of {fold.as_of}")
-    judge = _judged_ranker if run.settings.tuning.model in ranking.LEARNERS else _judged_source
-    return judge(run, folds, fold, settings)
+    asked = run.settings.tuning
+    run.tables.describe(f"{asked.study}: fold of {fold.as_of}")
+    judge = _judged_ranker if asked.model in ranking.LEARNERS else _judged_source
+    return judge(run, folds, fold)
 
 
-def _judged_source(run: Run, folds: Folds, fold: Fold, settings: Settings) -> float:
-    asked, own = run.settings.tuning, settings.retrieval
+def _judged_source(run: Run, folds: Folds, fold: Fold) -> float:
+    asked, own = run.settings.tuning, run.settings.retrieval
     assert asked.k is not None
-    with folds.training_rows(fold, settings) as examples:
+    with folds.training_rows(fold, run.settings) as examples:
         known = retrieval.interactions(examples.transform(training_view(own.label)), fold.as_of, own, folds.beside)
         model = retrieval.LEARNERS[asked.model].fit(known, own)
         users = fold.wanted.select(schema.USER_ID).distinct()
         return _of_lists(asked, fold, model.recommend(retrieval.Asked(users, asked.k, known, own.skip_seen)))
 
 
-def _judged_ranker(run: Run, folds: Folds, fold: Fold, settings: Settings) -> float:
-    asked = run.settings.tuning
-    settings = replace(settings, ranking=replace(settings.ranking, model=asked.model))
+def _judged_ranker(run: Run, folds: Folds, fold: Fold) -> float:
+    asked, settings = run.settings.tuning, run.settings
     (label,) = settings.ranking.labels
-    columns = ranked_by(settings)
-    with folds.ranked_rows(fold, settings) as (train, after):
+    columns, strata = ranked_by(settings), settings.sampling.strata
+    with folds.ranked_rows(fold, run) as (train, after):
         view = view_of(settings, train, label)
-        rows = view.select(*dict.fromkeys((*needed(settings.ranking, view, columns), *settings.sampling.strata)))
-        rates = _rates(rows, settings) if settings.ranking.correction == "on_scores" else ()
-        ranker = fit_ranker(run, settings, label, rows, columns, rates)
+        rows = view.select(*dict.fromkeys((*needed(settings.ranking, view, columns), *strata)))
+        rates = _rates(rows, strata) if settings.ranking.correction == "on_scores" else ()
+        ranker = fit_ranker(run, label, rows, columns, rates)
         found = scored(ranker, after.transform(training_view(label)), unseen="overall")
         if asked.k is not None:
             return _of_lists(asked, fold, found.select(schema.USER_ID, schema.MEDIA_ID, schema.SCORE))
-        weighed = found.withColumn(schema.WEIGHT, 1.0 / F.col(schema.RATE)).transform(lists.sliced(()))
-        evaluation = settings.evaluation
-        summed = weighed.transform(scores.sum_scores(evaluation.bins, evaluation.groups, evaluation.seed))
-        (values,) = values_of(fetch(summed))
+        (values,) = values_of(sums_of(found, (), settings.evaluation))
     value = values[asked.metric]
     if value is None:
         raise DataError(
@@ -74,13 +68,13 @@ def _of_lists(asked: TuningSettings, fold: Fold, found: DataFrame) -> float:
     return float(sums[metrics_of_lists.column_of(asked.metric, asked.k)] / sums[metrics_of_lists.USERS])
 
 
-def _rates(rows: DataFrame, settings: Settings) -> Rates:
+def _rates(rows: DataFrame, strata: Sequence[str]) -> Rates:
     """Return stratum, positive_rate and negative_rate of the training rows themselves, and of all strata together.
 
     Of rows that were kept at rate r each stands for 1 / r, so that their number over the sum of 1 / r is the rate of all:
     the ledger knows nothing of examples that a trial makes anew.
     """
-    found = fetch(rows.transform(calibration.rates_of_rows(settings.sampling.strata)))
+    found = fetch(rows.transform(calibration.rates_of_rows(strata)))
     return tuple(
         sorted((row[schema.STRATUM] or OVERALL, row[schema.POSITIVE_RATE], row[schema.NEGATIVE_RATE]) for row in found)
     )

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 from winnow import ranking, retrieval, schema, splitting, tuning
@@ -46,7 +47,7 @@ def publish_trials(run: Run) -> None:
         progress = tuning.Progress(settings.trials - len(known), sys.stderr)
 
         def judge(tried: Tried, place: int) -> float:
-            return judged(run, folds, folds.all[place], run.settings.changed(tuning.as_plain(tried)))
+            return judged(_trial_run(run, tried), folds, folds.all[place])
 
         def tell(trial: Trial, seconds: float, before: Sequence[Trial]) -> None:
             _append(run, trial, seconds)
@@ -111,6 +112,13 @@ def _ends(settings: tuning.TuningSettings) -> list[Tried]:
         {key: value for points in alone for key, value in points[min(place, len(points) - 1)].items()}
         for place in range(longest)
     ]
+
+
+def _trial_run(run: Run, tried: Tried) -> Run:
+    """Return the run with the settings that are tried; of a ranker its learner is the one that is tuned."""
+    model = run.settings.tuning.model
+    learner = {"ranking.model": model} if model in ranking.LEARNERS else {}
+    return replace(run, settings=run.settings.changed(tuning.as_plain(tried) | learner))
 
 
 def _about(run: Run, splits: Sequence[splitting.Split]) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def decompose(
             parts = _beside(blocks, _state(spark, basis)).mapInArrow(_each(step), _STATE)
             summed = parts.repartition(1).sortWithinPartitions(_BLOCK).mapInArrow(_sum, _STATE)
             (last,) = fetch(summed)
-            total = np.frombuffer(last[_BASIS], np.float64).reshape(-1, last[_WIDTH])
+            total = _matrix(last[_BASIS], last[_WIDTH])
             basis = orthonormal(total)
     state = _state(spark, basis if ridge is not None or not len(basis) else strongest(total, settings.rank))
     fold = project if ridge is None else partial(fold_all, ridge=ridge)
@@ -155,9 +155,12 @@ def _unpacked(batches: _Batches) -> Iterator[tuple[int, npt.NDArray[Any], Cells,
 
 
 def _basis(batch: pa.RecordBatch, place: int) -> Matrix:
-    width = batch.column(_WIDTH)[place].as_py()
-    flat = np.frombuffer(batch.column(_BASIS)[place].as_buffer(), np.float64)
-    return flat.reshape(-1 if width else 0, width)  # without a pair there is no rank
+    return _matrix(batch.column(_BASIS)[place].as_buffer(), batch.column(_WIDTH)[place].as_py())
+
+
+def _matrix(packed: Any, width: int) -> Matrix:
+    """Return the matrix that the bytes are; it has no row where it has no column: without a pair there is no rank."""
+    return np.frombuffer(packed, np.float64).reshape(-1 if width else 0, width)
 
 
 def _packed(block: int, basis: Matrix) -> pa.RecordBatch:
