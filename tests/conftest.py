@@ -83,6 +83,7 @@ def _spark_settings(warehouse):
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.shuffle.partitions": "2",  # 200 nearly empty tasks otherwise
+        "spark.buffer.pageSize": "1m",  # up to 64 MB for a handful of rows otherwise, and a full collection every few seconds
         "spark.databricks.delta.snapshotPartitions": "1",  # 50 tasks a look at a table otherwise
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",  # VACUUM lists a small folder by 10,000 tasks otherwise
         "spark.driver.extraJavaOptions": "-Xss16m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=240m",
@@ -137,10 +138,12 @@ def _is_open(port):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave out the tests that say that they are not for the engine; and beside Spark, those that need no session at all."""
+    """Leave out the tests that are not for the engine, and beside Spark those that need no session; put long files first."""
     engine = config.getoption("--engine")
     if engine != "spark":
         items[:] = [item for item in items if "spark" in item.fixturenames]
+    # With files dealt out to processes, the longest begin: one that came last would be waited for.
+    items.sort(key=lambda item: (item.path.name != "test_readme.py", item.path.parent.name != "jobs"))
     for item in items:
         for marker in item.iter_markers("not_on"):
             if engine in marker.args:
