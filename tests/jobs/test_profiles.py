@@ -192,7 +192,7 @@ def test_a_tile_that_was_known_later_than_it_is_used_is_refused(root, tmp_path, 
 
 
 def test_what_is_not_known_has_its_default_and_is_counted(told, strange, profiles, run_on, root, names):
-    from winnow.features import declared, defaults_taken
+    from winnow.features import declared, defaults_taken, featured
 
     settings = run_on(root).settings.features
     row = next(row for key, row in told.items() if key < 0)
@@ -203,8 +203,9 @@ def test_what_is_not_known_has_its_default_and_is_counted(told, strange, profile
     assert {name: row[name] for name in smoothed if not 0 < row[name] < 0.5} == {}
     others = set(names) - smoothed - {"media_id_code", "context_surface_code"}
     assert {name: row[name] for name in others} == {name: defaults[name] for name in others}
-    counted = strange.transform(defaults_taken(profiles, settings)).head().asDict()
-    assert counted["rows"] == 4
+    counts = (count.alias(name) for name, count in defaults_taken(settings).items())
+    counted = strange.transform(featured(profiles, settings)).agg(*counts).head().asDict()
+    assert set(counted) == set(defaults)
     assert (counted["user_age_years"], counted["context_weekday"], counted["user_engaged_rate_7d"]) == (4, 4, 0)
 
 

@@ -7,6 +7,7 @@ feature. Read ``featured.py`` first.
 from __future__ import annotations
 
 from winnow.features.featured import (
+    DEFAULTED,
     as_of_day,
     categories,
     columns,
@@ -20,6 +21,7 @@ from winnow.features.profiles import Profiles, Tiles, Vectors, check_known, prof
 from winnow.features.settings import Clock, FeatureSettings
 
 __all__ = [
+    "DEFAULTED",
     "Clock",
     "Feature",
     "FeatureSettings",

@@ -1,4 +1,4 @@
-"""Rows with a column for each declared feature, and the counts of those that took their default."""
+"""Rows with a column for each declared feature, and of each whether it took its default."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from winnow import schema
-from winnow.contracts import Step, named
+from winnow.contracts import HELPER, Step, named
 from winnow.errors import ContractError
 from winnow.features import context, crosses, media, users
 from winnow.features.kinds import Feature, Known, of_source
 from winnow.features.profiles import Profiles
 from winnow.features.settings import Clock, FeatureSettings
+
+#: Helper column: for each declared feature whether the row has its default, for want of a usable value.
+DEFAULTED = f"{HELPER}defaulted"
 
 
 def declared(settings: FeatureSettings, clock: Clock | None = None) -> tuple[Feature, ...]:
@@ -53,7 +56,7 @@ def as_of_day(clock: Clock) -> Step:
 
 
 def featured(profiles: Profiles, settings: FeatureSettings) -> Step:
-    """Return the step that adds a column for each declared feature to rows; none is null, NaN or infinite.
+    """Return the step that adds a column for each declared feature to rows, none null, NaN or infinite, and DEFAULTED.
 
     Rows in: user_id, media_id, as_of_date; impression_ts, media_duration_s, device, surface, position, country where they
     are there. Rows whose day, user or media has no profile have defaults. Rows are joined to users by (as_of_date, user_id),
@@ -64,21 +67,15 @@ def featured(profiles: Profiles, settings: FeatureSettings) -> Step:
         features = declared(settings, profiles.clock)
         # What a formula gives is looked at more than once, so it is a column first.
         raw = _joined(rows, profiles, features).transform(_raw(rows.columns, features))
-        return raw.select(*map(named, rows.columns), *map(_filled, features))
+        defaulted = F.array(*(~_is_usable(feature.name) for feature in features)).alias(DEFAULTED)
+        return raw.select(*map(named, rows.columns), *map(_filled, features), defaulted)
 
     return step
 
 
-def defaults_taken(profiles: Profiles, settings: FeatureSettings) -> Step:
-    """Return the step from rows to one row: the number of rows, and for each feature of those that took its default."""
-
-    def step(rows: DataFrame) -> DataFrame:
-        features = declared(settings, profiles.clock)
-        raw = _joined(rows, profiles, features).transform(_raw((), features))
-        taken = (F.count(F.when(~_is_usable(feature.name), 1)).alias(feature.name) for feature in features)
-        return raw.agg(F.count(F.lit(1)).alias(schema.ROWS), *taken)
-
-    return step
+def defaults_taken(settings: FeatureSettings) -> dict[str, Column]:
+    """Return for each declared feature the aggregate that counts the rows, out of ``featured``, that took its default."""
+    return {feature.name: F.count_if(F.col(DEFAULTED)[place]) for place, feature in enumerate(declared(settings))}
 
 
 def without_source(rows: DataFrame, profiles: Profiles, settings: FeatureSettings) -> dict[str, list[str]]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from winnow import calibration, pipeline, ranking, schema
+from winnow import calibration, features, pipeline, ranking, schema
 from winnow.config import Settings
 from winnow.contracts import named
 from winnow.errors import CalibrationError, ContractError
@@ -38,8 +38,9 @@ def needed(settings: RankingSettings, rows: DataFrame, columns: Sequence[str]) -
             f"ranking.{settings.model}: expected columns of the examples, found no {', '.join(missing)}. "
             f"They have: {', '.join(rows.columns)}"
         )
-    own = (schema.CLASS, schema.RATE, schema.WEIGHT, schema.USER_ID, schema.EVENT_DATE)
-    return list(dict.fromkeys(map(str, (*columns, *beside, *own))))
+    own = [schema.CLASS, schema.RATE, schema.WEIGHT, schema.USER_ID, schema.EVENT_DATE]
+    counted = [features.DEFAULTED] if features.DEFAULTED in rows.columns else []
+    return list(dict.fromkeys(map(str, (*columns, *beside, *own, *counted))))
 
 
 def fit_ranker(run: Run, label: str, rows: DataFrame, columns: Sequence[str], rates: Rates) -> Ranker:
@@ -53,15 +54,16 @@ def fit_ranker(run: Run, label: str, rows: DataFrame, columns: Sequence[str], ra
     run.tables.describe(f"{label}: what the training rows are like")
     counted = pipeline.fetch(rows.transform(ranking.frequent_levels(words, asked.most_levels))) if words else []
     vector = Vector(tuple(numbers), ranking.read_levels(counted, words))
-    (row,) = pipeline.fetch(rows.transform(ranking.survey(vector)))
+    defaults = features.defaults_taken(run.settings.features) if features.DEFAULTED in rows.columns else {}
+    (row,) = pipeline.fetch(rows.transform(ranking.survey(vector, defaults)))
     found = ranking.read_survey(row, label, vector, asked)
     run.say(
         f"{found.label}: {found.rows:,} training rows, {found.positives:,} of them positive, {len(vector.columns)} columns as "
         f"{len(vector.names)} numbers"
     )
     if found.missing:
-        counts = ", ".join(f"{name} {rows:,}" for name, rows in found.missing.items())
-        run.say(f"{found.label}: without a usable value, which counts as 0 or as no level: {counts}")
+        counts = ", ".join(f"{name} {number:,}" for name, number in found.missing.items())
+        run.say(f"{found.label}: rows without a usable value, which have the column's default: {counts}")
     _check_probabilities(found, asked)
     run.tables.describe(f"{label}: fit of {asked.model}")
     model = LEARNERS[asked.model].fit(rows.transform(vector.assemble()), asked)
@@ -73,6 +75,7 @@ def fit_ranker(run: Run, label: str, rows: DataFrame, columns: Sequence[str], ra
         vector=vector,
         means=found.means,
         importances=tuple(model.importances(found.spreads)),
+        defaulted={name: number / found.rows for name, number in found.missing.items()},
         correction=asked.correction,
         strata=run.settings.sampling.strata if is_corrected else (),
         rates=tuple(rates) if is_corrected else (),

@@ -26,6 +26,8 @@ class Ranker:
     means: tuple[float, ...]
     #: How much each number of the vector matters, 1 in sum.
     importances: tuple[float, ...]
+    #: Column -> share of the training rows that had no usable value, and its default instead; others had one in every row.
+    defaulted: Mapping[str, float]
     #: How the sampling was undone: none, on_scores or by_weights.
     correction: str
     #: Columns of the strata, and stratum, positive_rate, negative_rate of each, where scores are to be corrected.
@@ -50,6 +52,7 @@ class Ranker:
             "means": list(self.means),
             "importances": list(self.importances),
             "importance_method": LEARNERS[self.learner].importance,
+            "defaulted": dict(self.defaulted),
             "correction": self.correction,
             "strata": list(self.strata),
             "rates": [list(rate) for rate in self.rates],
@@ -66,6 +69,7 @@ class Ranker:
             vector=Vector.from_record(record["vector"]),
             means=tuple(record["means"]),
             importances=tuple(record["importances"]),
+            defaulted=record.get("defaulted", {}),  # not told of by rankers of earlier versions
             correction=record["correction"],
             strata=tuple(record["strata"]),
             rates=tuple((stratum, positive, negative) for stratum, positive, negative in record["rates"]),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from winnow import schema
@@ -28,7 +28,7 @@ class Survey:
     positives: int
     #: Smallest and largest weight.
     weights: tuple[float, float]
-    #: Column -> rows without a usable value, which learners see as 0; columns without any left out.
+    #: Column -> rows without a usable value, where learners see a default; columns without any left out.
     missing: Mapping[str, int]
     #: Mean and standard deviation of each number of the vector.
     means: tuple[float, ...]
@@ -40,11 +40,15 @@ class Survey:
         return self.weights[0] != self.weights[1]
 
 
-def survey(vector: Vector) -> Step:
-    """Return the step from training rows (the vector's columns, label, weight) to the one row that ``read_survey`` reads."""
+def survey(vector: Vector, defaults: Mapping[str, Column] | None = None) -> Step:
+    """Return the step from training rows (the vector's columns, label, weight) to the one row that ``read_survey`` reads.
+
+    ``defaults``: column -> aggregate that counts its rows without a usable value, where defaults were put in before.
+    """
 
     def step(rows: DataFrame) -> DataFrame:
         numbers = vector.components()
+        counts = {name: (defaults or {}).get(name, count) for name, count in vector.missing().items()}
         return rows.agg(
             F.count(F.lit(1)).alias(schema.ROWS),
             F.count_if(F.col(schema.CLASS) == 1).alias(schema.POSITIVES),
@@ -52,7 +56,7 @@ def survey(vector: Vector) -> Step:
             F.max(schema.WEIGHT).alias(_MOST),
             F.array(*(F.avg(number) for number in numbers)).alias(_MEANS),
             F.array(*(F.stddev_pop(number) for number in numbers)).alias(_SPREADS),
-            *(count.alias(_missing(name)) for name, count in vector.missing().items()),
+            *(count.alias(_missing(name)) for name, count in counts.items()),
         )
 
     return step
