@@ -76,3 +76,7 @@ fi
 # ---- The Delta jars ------------------------------------------------------------------------------------------------
 
 "$venv_python" tools/resolve_jars.py
+
+# ---- Spark's classes for shorter starts ------------------------------------------------------------------------------
+
+"$venv_python" tools/archive_classes.py

@@ -11,7 +11,7 @@ from deltalake import DeltaTable
 from conftest import JOB_ENVIRONMENT, PROJECT
 from winnow import schema
 from winnow.config import load
-from winnow.engines import EngineSettings, start_session
+from winnow.engines import EngineSettings, sessions, start_session
 from winnow.errors import InputNotReadyError, SettingsError
 from winnow.tables import Tables
 
@@ -135,6 +135,17 @@ def test_an_engine_is_not_started_beside_the_session_that_is_there(spark):
     with pytest.raises(SettingsError, match="the session that is there"):
         start_session("test", EngineSettings("sail"))
     assert start_session("test", EngineSettings()) is spark
+
+
+def test_classes_come_from_the_archive_that_setup_has_left_where_there_is_one(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr("pyspark.sql.SparkSession.getActiveSession", lambda: None)
+    monkeypatch.setattr(sessions, "local_spark", lambda _name, options: asked.append(options))
+    monkeypatch.setattr(sessions, "CLASS_ARCHIVE", tmp_path / "a b.jsa")
+    start_session("test", EngineSettings())
+    (tmp_path / "a b.jsa").touch()
+    start_session("test", EngineSettings())
+    assert asked == ["", f'"-XX:SharedArchiveFile={tmp_path / "a b.jsa"}" -Xlog:cds*=off']
 
 
 def test_missing_packages_are_named_with_what_brings_them(monkeypatch):

@@ -13,7 +13,10 @@ from pyspark.sql import SparkSession
 from winnow.engines.settings import EngineSettings
 from winnow.errors import SettingsError
 
-_LOCAL_CONF = Path(__file__).resolve().parents[3] / "conf" / "spark-local.conf"
+_HOUSE = Path(__file__).resolve().parents[3]
+_LOCAL_CONF = _HOUSE / "conf" / "spark-local.conf"
+#: Spark's classes, read and checked, which `make setup` leaves for its own Java and Spark (tools/archive_classes.py).
+CLASS_ARCHIVE = _HOUSE / ".jars" / "spark-classes.jsa"
 
 
 def start_session(name: str, settings: EngineSettings) -> SparkSession:
@@ -33,7 +36,9 @@ def start_session(name: str, settings: EngineSettings) -> SparkSession:
         session: SparkSession = active or SparkSession.builder.appName(name).getOrCreate()
         return session
     if settings.name == "spark":
-        return _local_spark(name)
+        # Another Java, or another class path, cannot use it, and need not say so.
+        archived = f'"-XX:SharedArchiveFile={CLASS_ARCHIVE}" -Xlog:cds*=off'
+        return local_spark(name, archived if CLASS_ARCHIVE.exists() else "")
     # Told on each client for a window over a small table, and by no session without Connect.
     warnings.filterwarnings("ignore", message="WARN WindowExpression: No Partition Defined")
     try:
@@ -47,25 +52,29 @@ def start_session(name: str, settings: EngineSettings) -> SparkSession:
     return remote
 
 
-def _local_spark(name: str) -> SparkSession:
+def local_spark(name: str, java_options: str = "") -> SparkSession:
+    """Return a session of Spark in this process, as conf/spark-local.conf describes it, with more options for its JVM.
+
+    Raises SettingsError where the package is not in its checkout: then spark-submit says what the session is like.
+    """
     if not _LOCAL_CONF.exists():
         raise SettingsError(f"spark: expected spark-submit, or the settings of a local session at {_LOCAL_CONF}")
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.appName(name)
-    for key, value in _local_settings().items():
+    for key, value in _local_settings(java_options).items():
         builder = builder.config(key, value)
     session: SparkSession = builder.getOrCreate()
     return session
 
 
-def _local_settings() -> dict[str, str]:
+def _local_settings(more_options: str) -> dict[str, str]:
     """Return what conf/spark-local.conf says, and what depends on where this checkout is and who is looking."""
     lines = _LOCAL_CONF.read_text(encoding="utf-8").splitlines()
     pairs = (line.split(maxsplit=1) for line in lines if line.strip() and not line.startswith("#"))
     settings = {key: value.strip() for key, value in pairs}
     java_options = "spark.driver.extraJavaOptions"
     log = f"-Dlog4j2.configurationFile={_LOCAL_CONF.with_name('log4j2.properties').as_uri()}"
-    settings[java_options] = f"{settings.get(java_options, '')} {log}".strip()
+    settings[java_options] = " ".join(filter(None, (settings.get(java_options), log, more_options)))
     settings["spark.ui.showConsoleProgress"] = str(sys.stderr.isatty()).lower()
     return settings
 
