@@ -21,9 +21,9 @@ ARGS ?=
 WORKERS ?= 2
 
 VENV_PYTHON := .venv/bin/python
-AT_ONCE := -n $(WORKERS) --dist loadfile
-# Spark at the other end of Connect is the Spark of the other tests: here it is held to the stages, the tables and a job.
-OVER_CONNECT := tests/labelling tests/sampling tests/test_duplicates.py tests/test_census.py tests/test_pipeline.py \
+AT_ONCE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# What is held where Spark is the Spark of the other tests, at the other end of Connect, and on the oldest one.
+DATA_STAGES := tests/labelling tests/sampling tests/test_duplicates.py tests/test_census.py tests/test_pipeline.py \
     tests/test_tables.py tests/jobs/test_records.py
 DEMO := --conf conf/local.toml --conf conf/demo.toml
 WEEK := --start 2026-01-05 --end 2026-01-11
@@ -31,7 +31,7 @@ HAS_DEEP := import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, (
 MADE := $(ROOT)/.made-$(ROWS_PER_DAY)-rows-per-day
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock audit run demo report test test-deep cluster-up cluster-down cluster-test fault-test real-test soak check format bench dist clean
+.PHONY: help setup lock audit run demo report test test-deep test-oldest cluster-up cluster-down cluster-test fault-test real-test soak check format bench dist clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -62,7 +62,7 @@ report: setup ## write what the tables of ROOT told as one page, ROOT/report.htm
 test: setup ## run every test on Spark, most of them on Sail too, and some over Spark Connect; ARGS="-k name": some, on Spark
 ifeq ($(ARGS),)
 	@$(VENV_PYTHON) -m pytest $(AT_ONCE) --engine sail
-	@$(VENV_PYTHON) -m pytest $(AT_ONCE) --engine connect $(OVER_CONNECT)
+	@$(VENV_PYTHON) -m pytest $(AT_ONCE) --engine connect $(DATA_STAGES)
 	@$(VENV_PYTHON) -m pytest $(AT_ONCE)
 else
 	@$(VENV_PYTHON) -m pytest $(ARGS)
@@ -74,6 +74,10 @@ test-deep: setup ## install torch (once, some 3 GB) and run the tests of the neu
 	    $(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check -e '.[deep]'; \
 	}
 	@$(VENV_PYTHON) -m pytest tests/deep tests/jobs/test_deep.py $(ARGS)
+
+test-oldest: setup ## install Spark 4.0 into .venv-4.0 (once, some 700 MB) and run the tests of the data stages there
+	@tools/oldest.sh
+	@.venv-4.0/bin/python -m pytest $(AT_ONCE) -W "ignore::ResourceWarning" $(DATA_STAGES) $(ARGS)
 
 cluster-up: setup ## start a Spark master and two workers on this machine, as processes of their own
 	@$(VENV_PYTHON) tools/cluster.py up

@@ -14,7 +14,8 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-JARS = Path(__file__).resolve().parent.parent / ".jars"
+#: .jars beside .venv, .jars-4.0 beside .venv-4.0.
+JARS = Path(sys.prefix).with_name(Path(sys.prefix).name.replace(".venv", ".jars"))
 LOG = JARS / "resolve.log"
 #: Spark brings all other jars that Delta names, in its own versions.
 NEEDED = ("io.delta_*.jar", "io.unitycatalog_*.jar")
@@ -23,7 +24,10 @@ NEEDED = ("io.delta_*.jar", "io.unitycatalog_*.jar")
 def main() -> int:
     """Resolve and link what is missing; return the exit code."""
     spark_line = ".".join(version("pyspark").split(".")[:2])
-    artifact, delta = f"delta-spark_{spark_line}_2.13", version("delta-spark")
+    of_line = (
+        "" if spark_line == "4.0" else f"{spark_line}_"
+    )  # the artifacts have borne the line of their Spark since 4.1
+    artifact, delta = f"delta-spark_{of_line}2.13", version("delta-spark")
     if not (JARS / f"io.delta_{artifact}-{delta}.jar").exists():
         print("Resolving the Delta jars (once) ...", flush=True)
         if not resolve(f"io.delta:{artifact}:{delta}"):
