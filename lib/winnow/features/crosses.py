@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
@@ -16,57 +18,75 @@ from winnow.features.smoothing import STRENGTH, smoothed
 from winnow.features.users import age_years, country
 from winnow.features.users import engaged_rate as user_rate
 from winnow.features.values import log_count
-from winnow.features.windows import DECAYED, ENGAGED, JUDGED, ROWS, memory
+from winnow.features.windows import DECAYED, ENGAGED, JUDGED, ROWS, memory, sums
+
+#: What is asked of the values of a row.
+_FIELDS = (JUDGED, ENGAGED, DECAYED)
 
 
 def declared(settings: FeatureSettings, clock: Clock) -> tuple[Feature, ...]:
     """Return the features of user and media together."""
     made: list[Feature] = []
     for aspect in settings.crosses:
-        made += _remembered(settings, aspect, _values(settings, clock)[aspect])
+        made += _remembered(settings, aspect, _entries(settings, clock)[aspect])
     made += [*_in_place(settings, str(schema.COUNTRY), country), *_in_place(settings, str(schema.SURFACE), _surface)]
     return (*made, *_matches(settings))
 
 
-def _values(settings: FeatureSettings, clock: Clock) -> dict[str, Formula]:
-    """Return by aspect the values that a row has of it, as an array."""
+def _entries(settings: FeatureSettings, clock: Clock) -> dict[str, Formula]:
+    """Return by aspect what the user's memory has of the values of the row: JUDGED, ENGAGED and DECAYED, in sum."""
 
     def hour(known: Known) -> Column:
         return local_hour(known.context(schema.IMPRESSION_TS), country(known), settings, clock)
 
-    def one(column: schema.Column) -> Formula:
-        return lambda known: F.array(known.media(column))
-
-    return {
+    several: dict[str, Formula] = {
         "genre": lambda known: known.media(schema.GENRES),
         "actor": lambda known: known.media(schema.CAST),
         "tag": lambda known: known.media(schema.TAGS),
-        str(schema.DIRECTOR): one(schema.DIRECTOR),
-        str(schema.CREATOR): one(schema.CREATOR),
-        str(schema.COMPOSER): one(schema.COMPOSER),
-        str(schema.LANGUAGE): one(schema.LANGUAGE),
-        str(schema.DISTRIBUTOR): one(schema.DISTRIBUTOR),
-        str(schema.DEVICE): lambda known: F.array(known.context(schema.DEVICE)),
-        str(schema.SURFACE): lambda known: F.array(_surface(known)),
-        "daypart": lambda known: F.array(daypart(hour(known))),
-        "length": lambda known: F.array(length_band(length_s(known))),
+    }
+    single: dict[str, Formula] = {
+        str(schema.DEVICE): lambda known: known.context(schema.DEVICE),
+        str(schema.SURFACE): _surface,
+        "daypart": lambda known: daypart(hour(known)),
+        "length": lambda known: length_band(length_s(known)),
+    }
+    of_media = (schema.DIRECTOR, schema.CREATOR, schema.COMPOSER, schema.LANGUAGE, schema.DISTRIBUTOR)
+    single |= {str(column): partial(Known.media, name=column) for column in of_media}
+    return {
+        **{aspect: _summed(memory(aspect), values) for aspect, values in several.items()},
+        # One value is looked up by generated code; what has a lambda in it is interpreted, row by row.
+        **{aspect: _found(memory(aspect), value) for aspect, value in single.items()},
     }
 
 
-def _remembered(settings: FeatureSettings, aspect: str, values: Formula) -> list[Feature]:
+def _summed(remembered: str, values: Formula) -> Formula:
+    def of(known: Known) -> Column:
+        found = F.transform(F.array_compact(values(known)), lambda one: F.try_element_at(known.user(remembered), one))
+        nothing = F.struct(*(F.lit(0).cast("bigint").alias(field) for field in _FIELDS))
+        return F.aggregate(
+            found,
+            nothing,
+            lambda total, one: F.struct(
+                *((total[field] + F.coalesce(one[field], F.lit(0))).alias(field) for field in _FIELDS)
+            ),
+        )
+
+    return of
+
+
+def _found(remembered: str, value: Formula) -> Formula:
+    def of(known: Known) -> Column:
+        entry = F.try_element_at(known.user(remembered), value(known))
+        return F.struct(*(F.coalesce(entry[field], F.lit(0)).alias(field) for field in _FIELDS))
+
+    return of
+
+
+def _remembered(settings: FeatureSettings, aspect: str, entry: Formula) -> list[Feature]:
     """Return what the user did with the values of one aspect that the row has."""
-    remembered = memory(aspect)
 
     def total(known: Known, field: str) -> Column:
-        found = F.filter(
-            F.transform(F.array_compact(values(known)), lambda one: F.try_element_at(known.user(remembered), one)),
-            lambda one: one.isNotNull(),
-        )
-        return F.aggregate(found, F.lit(0).cast("bigint"), lambda summed, one: summed + one[field])
-
-    def everything(known: Known) -> Column:
-        entries = F.map_values(known.user(remembered))
-        return F.aggregate(entries, F.lit(0).cast("bigint"), lambda summed, one: summed + one[DECAYED])
+        return entry(known)[field]
 
     def rate(known: Known) -> Column:
         prior = user_rate(known, settings.longest_days)
@@ -98,7 +118,7 @@ def _remembered(settings: FeatureSettings, aspect: str, values: Formula) -> list
             "cross",
             0.0,
             f"share of the same {aspect} in all that the user engaged with, halved each {settings.half_life_days} days",
-            lambda known: quotient(total(known, DECAYED), everything(known)),
+            lambda known: quotient(total(known, DECAYED), known.user(sums(aspect))[DECAYED]),
             days,
         ),
     ]

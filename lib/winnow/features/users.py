@@ -11,7 +11,7 @@ from winnow.features.kinds import Feature, Known
 from winnow.features.settings import TERM_ASPECT, FeatureSettings
 from winnow.features.smoothing import MEAN, STRENGTH, smoothed
 from winnow.features.values import category, equals_any, log_count, not_negative
-from winnow.features.windows import DECAYED, ROWS, memory, window
+from winnow.features.windows import DECAYED, MOST, ROWS, VALUES, sums, window
 
 #: Ages where only "unknown" is told.
 _UNKNOWN_AGE = 35.0
@@ -159,19 +159,15 @@ def _is_known(known: Known) -> Column:
 
 
 def _searches(known: Known) -> Column:
-    entries = F.map_values(known.user(memory(TERM_ASPECT)))
-    return F.aggregate(entries, F.lit(0).cast("bigint"), lambda total, one: total + one[ROWS])
+    return known.user(sums(TERM_ASPECT))[ROWS]
 
 
 def _top_genre(settings: FeatureSettings) -> list[Feature]:
     if "genre" not in settings.crosses:
         return []
 
-    def decayed(known: Known) -> Column:
-        return F.transform(F.map_values(known.user(memory("genre"))), lambda one: one[DECAYED])
-
-    def total(known: Known) -> Column:
-        return F.aggregate(decayed(known), F.lit(0).cast("bigint"), lambda total, one: total + one)
+    def of_all(known: Known, field: str) -> Column:
+        return known.user(sums("genre"))[field]
 
     return [
         Feature(
@@ -180,7 +176,7 @@ def _top_genre(settings: FeatureSettings) -> list[Feature]:
             "user",
             0.0,
             "share of the favourite genre in what the user engaged with, newer counts more",
-            lambda known: quotient(F.array_max(decayed(known)), total(known)),
+            lambda known: quotient(of_all(known, MOST), of_all(known, DECAYED)),
             settings.memory_days,
         ),
         Feature(
@@ -189,7 +185,7 @@ def _top_genre(settings: FeatureSettings) -> list[Feature]:
             "user",
             0.0,
             "genres that the user engaged with",
-            lambda known: F.size(F.filter(decayed(known), lambda one: one > 0)),
+            lambda known: of_all(known, VALUES),
             settings.memory_days,
         ),
     ]

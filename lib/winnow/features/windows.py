@@ -24,6 +24,8 @@ _AGE = f"{HELPER}age_days"
 _ENTRY = f"{HELPER}entry"
 #: Fields of what is remembered of an aspect's value.
 ROWS, ENGAGED, DECAYED, JUDGED = "rows", "engaged", "decayed", "judged"
+#: Further fields of the sums of an aspect: the largest DECAYED of a value, and how many values have any.
+MOST, VALUES = "most", "values"
 #: The smoothed rate of an aspect's value, in millionths.
 RATE = "rate_millionths"
 
@@ -36,6 +38,11 @@ def window(counter: str, days: int) -> str:
 def memory(aspect: str) -> str:
     """Return the name of what is remembered by the values of an aspect: a map from value to rows, engaged, decayed."""
     return f"by_{aspect}"
+
+
+def sums(aspect: str) -> str:
+    """Return the name of a user's column of what all values of an aspect come to: DECAYED, ROWS, MOST and VALUES."""
+    return f"{memory(aspect)}_sums"
 
 
 def rate_of(aspect: str) -> str:
@@ -100,7 +107,7 @@ def media_windows(days: Sequence[dt.date], settings: FeatureSettings, clock: Clo
 
 
 def user_memory(days: Sequence[dt.date], settings: FeatureSettings, clock: Clock) -> Step:
-    """Return the step from cross tiles to one row an as-of day and user: a map by value for each aspect.
+    """Return the step from cross tiles to one row an as-of day and user: for each aspect a map by value, and its ``sums``.
 
     What was done counts 2^(m - 1 - b) in its b-th half-life of m before the day: halves, in whole numbers. Of many values
     those of most engagement stay, ``most_values`` an aspect.
@@ -118,7 +125,9 @@ def user_memory(days: Sequence[dt.date], settings: FeatureSettings, clock: Clock
         dealt = tiles.transform(serving(days, settings.memory_days, clock))
         keys = (schema.AS_OF_DATE, schema.USER_ID)
         aspects = (*settings.crosses, TERM_ASPECT)
-        return _remembered(dealt, keys, aspects, fields, settings.most_values)
+        found = _remembered(dealt, keys, aspects, fields, settings.most_values)
+        # Here once a user, and not once for each row that is about the user.
+        return found.withColumns({sums(aspect): _summed(F.map_values(memory(aspect))) for aspect in aspects})
 
     return step
 
@@ -158,6 +167,17 @@ def value_rates(days: Sequence[dt.date], settings: FeatureSettings, clock: Clock
         return known.select(*keys, schema.ASPECT_VALUE, ROWS, F.rint(rate * 1e6).cast("bigint").alias(RATE))
 
     return step
+
+
+def _summed(entries: Column) -> Column:
+    decayed = F.transform(entries, lambda one: one[DECAYED])
+    nothing = F.lit(0).cast("bigint")
+    return F.struct(
+        F.aggregate(decayed, nothing, lambda total, one: total + one).alias(DECAYED),
+        F.aggregate(entries, nothing, lambda total, one: total + one[ROWS]).alias(ROWS),
+        F.array_max(decayed).alias(MOST),
+        F.size(F.filter(decayed, lambda one: one > 0)).alias(VALUES),
+    )
 
 
 def _windows(counters: Sequence[str], settings: FeatureSettings) -> list[Column]:
