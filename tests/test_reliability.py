@@ -12,6 +12,11 @@ def test_the_page_names_exactly_the_faults_that_are_tried():
     )
 
 
+def test_every_fault_has_been_tried_and_came_out_as_promised():
+    outcomes = {cells[0]: cells[3] for cells in reliability.told()}
+    assert not [name for name, outcome in outcomes.items() if re.search(r"FAILED|not tried|on sail", outcome)]
+
+
 def test_every_test_of_the_folder_is_that_of_a_fault():
     tests = [
         name for file in reliability.FILES for name in re.findall(r"^def (test_\w+)", file.read_text(), re.MULTILINE)
