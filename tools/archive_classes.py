@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import runpy
 import subprocess
 import sys
@@ -21,11 +20,11 @@ HOUSE = Path(__file__).resolve().parents[1]
 STAMP = HOUSE / ".jars" / "spark-classes.key"
 
 
-def main() -> int:
-    """Make the archive unless there is one of this Java, Spark and place; return 0 even where none can be made."""
-    key = "\n".join([java(), version("pyspark"), version("delta-spark"), str(HOUSE)])
+def main(java: str) -> None:
+    """Make the archive unless there is one of this Java (what it says that it is), Spark and place; none is no fault."""
+    key = "\n".join([java, version("pyspark"), version("delta-spark"), str(HOUSE)])
     if STAMP.exists() and STAMP.read_text(encoding="utf-8") == key:
-        return 0
+        return
     from winnow.engines.sessions import CLASS_ARCHIVE  # which loads Spark: not before every command
 
     print("Archiving Spark's classes for shorter starts (once) ...", flush=True)
@@ -37,16 +36,8 @@ def main() -> int:
     if told.returncode or not CLASS_ARCHIVE.exists():
         print("It could not be made; starts take some seconds longer, and nothing else is lost.", file=sys.stderr)
         print(told.stderr[-2000:], file=sys.stderr)
-        return 0
+        return
     STAMP.write_text(key, encoding="utf-8")
-    return 0
-
-
-def java() -> str:
-    """Return what the Java that Spark would take says that it is."""
-    home = os.environ.get("JAVA_HOME")
-    command = str(Path(home) / "bin" / "java") if home else "java"
-    return subprocess.run([command, "-version"], capture_output=True, text=True, check=True).stderr
 
 
 def work() -> None:
@@ -70,4 +61,4 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["--work"]:
         work()
     else:
-        sys.exit(main())
+        main(sys.argv[1])

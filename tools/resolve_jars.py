@@ -24,9 +24,8 @@ NEEDED = ("io.delta_*.jar", "io.unitycatalog_*.jar")
 def main() -> int:
     """Resolve and link what is missing; return the exit code."""
     spark_line = ".".join(version("pyspark").split(".")[:2])
-    of_line = (
-        "" if spark_line == "4.0" else f"{spark_line}_"
-    )  # the artifacts have borne the line of their Spark since 4.1
+    # The artifacts have borne the line of their Spark since 4.1.
+    of_line = "" if spark_line == "4.0" else f"{spark_line}_"
     artifact, delta = f"delta-spark_{of_line}2.13", version("delta-spark")
     if not (JARS / f"io.delta_{artifact}-{delta}.jar").exists():
         print("Resolving the Delta jars (once) ...", flush=True)

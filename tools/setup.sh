@@ -14,7 +14,8 @@ fail() {
 java=java
 [ -z "${JAVA_HOME:-}" ] || java="$JAVA_HOME/bin/java"
 # "17.0.15" is Java 17 and "1.8.0_392" is Java 8. The program may be a stub that only says where to get Java.
-version=$("$java" -version 2>&1 | sed -nE 's/.* version "(1\.)?([0-9]+).*/\2/p' | head -n 1) || true
+java_says=$("$java" -version 2>&1) || true
+version=$(sed -nE 's/.* version "(1\.)?([0-9]+).*/\2/p' <<<"$java_says" | head -n 1)
 advice="install a JDK such as openjdk-17-jdk-headless and put java on PATH or set JAVA_HOME"
 where=""
 [ -z "${JAVA_HOME:-}" ] || where=" in JAVA_HOME=$JAVA_HOME"
@@ -79,4 +80,4 @@ fi
 
 # ---- Spark's classes for shorter starts ------------------------------------------------------------------------------
 
-"$venv_python" tools/archive_classes.py
+"$venv_python" tools/archive_classes.py "$java_says"

@@ -27,8 +27,9 @@ _FIELDS = (JUDGED, ENGAGED, DECAYED)
 def declared(settings: FeatureSettings, clock: Clock) -> tuple[Feature, ...]:
     """Return the features of user and media together."""
     made: list[Feature] = []
+    entries = _entries(settings, clock)
     for aspect in settings.crosses:
-        made += _remembered(settings, aspect, _entries(settings, clock)[aspect])
+        made += _remembered(settings, aspect, entries[aspect])
     made += [*_in_place(settings, str(schema.COUNTRY), country), *_in_place(settings, str(schema.SURFACE), _surface)]
     return (*made, *_matches(settings))
 
