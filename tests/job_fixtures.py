@@ -5,13 +5,14 @@ import datetime as dt
 import io
 import json
 import runpy
+import subprocess
 import sys
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pytest
 
-from conftest import PROJECT
+from conftest import JOB_ENVIRONMENT, PROJECT
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,25 @@ def run_job(spark):
         finally:
             sys.argv = argv
         raise AssertionError("the job ended without an exit code")
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def data_job(engine, request):
+    """Return the function that runs a data job where it costs least: on Sail, beside Spark in a process of its own.
+
+    For what a test only begins with: the rows are the same on every engine, as tests/jobs/test_engines.py holds.
+    """
+    if engine == "sail":
+        return request.getfixturevalue("run_job")
+
+    def run(name, root, *arguments):
+        command = [sys.executable, PROJECT / "jobs" / f"{name}.py", "--engine", "sail", "--root", root, *arguments]
+        ended = subprocess.run(
+            list(map(str, command)), env=JOB_ENVIRONMENT, capture_output=True, text=True, timeout=250, check=False
+        )
+        return Ended(ended.returncode, ended.stdout, ended.stderr)
 
     return run
 

@@ -37,6 +37,7 @@ SORTED = {
     "impressions": ["impression_id", "watch_s", "surface"],
     "media": ["media_id"],
     "users": ["user_id"],
+    "searches": ["user_id", "search_ts", "term"],
 }
 
 
@@ -97,7 +98,7 @@ def test_both_store_the_same_rows_rates_and_weights(roots, table):
 def test_both_make_the_same_log_and_catalogue(roots, run, engine, tmp_path):
     root = roots[engine][0]
     run("make_impressions", tmp_path, *LOG, on="sail")
-    for table in ("impressions", "media", "users"):
+    for table in ("impressions", "media", "users", "searches"):
         assert_alike(rows_of(root, table), rows_of(tmp_path, table))
 
 

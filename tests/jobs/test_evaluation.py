@@ -15,19 +15,20 @@ SPLIT = ("--set", f"splitting.test_start={TEST_DAY}")
 WORLD = ("--set", "synthetic.rows_per_day=8000", "--set", "synthetic.users=300", "--set", "synthetic.media=200")
 SLICED = (
     "--set", 'evaluation.slices=["device", "is_new_user", "is_new_media", "activity"]', "--set", "evaluation.baseline=popularity",
-    "--set", "evaluation.score_columns.true_probability=watched",
+    "--set", "evaluation.score_columns.true_probability=watched", "--set", "evaluation.at=[10]",
+    "--set", "evaluation.resamples=200",
 )  # fmt: skip
 POPULARITY_ALONE = ("--set", 'retrieval.sources=["popularity"]')
 
 
 @pytest.fixture(scope="module")
-def evaluated(run_job, engine, tmp_path_factory):
+def evaluated(run_job, data_job, engine, tmp_path_factory):
     """A root with five days of examples, the lists as of the last, and their metrics; and what evaluate said."""
     root = tmp_path_factory.mktemp("evaluated")
     sources = POPULARITY_ALONE if engine == "sail" else ("--set", 'retrieval.sources=["popularity", "als"]')
     days = ("--start", START, "--end", TEST_DAY)
-    assert run_job("make_impressions", root, *days, *WORLD).code == 0
-    assert run_job("prepare_examples", root, *days, *SPLIT).code == 0
+    assert data_job("make_impressions", root, *days, *WORLD).code == 0
+    assert data_job("prepare_examples", root, *days, *SPLIT).code == 0
     assert run_job("generate_candidates", root, "--date", TEST_DAY, *SMALL, *sources).code == 0
     ended = run_job("evaluate", root, "--date", TEST_DAY, *SLICED)
     assert ended.code == 0, ended.err
@@ -109,7 +110,7 @@ def test_slices_share_the_users_and_the_screen_tells_the_whole(evaluated, read):
     assert {'{"is_new_user":false}', '{"is_new_media":true}', '{"is_new_media":false}', '{"activity":"1-4"}'} <= set(
         units
     )
-    assert "recall@20" in ended.err
+    assert "recall@10" in ended.err
     assert "calibration_ratio" in ended.err
     assert "popularity" in ended.err
 

@@ -13,16 +13,18 @@ DAYS = ("--start", START, "--end", LAST)
 WORLD = ("--set", "synthetic.rows_per_day=4000", "--set", "synthetic.users=150", "--set", "synthetic.media=80")
 SOURCES = ("--set", 'retrieval.sources=["popularity", "item_item"]')
 FOLDS = ("--set", "splitting.folds.train_days=2")
+#: One length of lists, and resamples enough to see intervals.
+SHORT = ("--set", "evaluation.at=[10]", "--set", "evaluation.resamples=200")
 
 
 @pytest.fixture(scope="module")
-def root(run_job, tmp_path_factory):
+def root(run_job, data_job, tmp_path_factory):
     """A root with four days of examples of natural balance, and their metrics by each protocol."""
     root = tmp_path_factory.mktemp("protocols")
-    assert run_job("make_impressions", root, *DAYS, *WORLD).code == 0
-    assert run_job("prepare_examples", root, *DAYS, "--set", f"splitting.test_start={START}").code == 0
+    assert data_job("make_impressions", root, *DAYS, *WORLD).code == 0
+    assert data_job("prepare_examples", root, *DAYS, "--set", f"splitting.test_start={START}").code == 0
     for protocol in ("folds_by_time", "leave_last_out", "masked_at_random"):
-        ended = run_job("evaluate", root, *DAYS, *SOURCES, *FOLDS, "--protocol", protocol)
+        ended = run_job("evaluate", root, *DAYS, *SOURCES, *FOLDS, *SHORT, "--protocol", protocol)
         assert ended.code == 0, ended.err
     return root
 
@@ -48,7 +50,7 @@ def test_a_fold_by_time_says_what_stored_lists_of_its_day_say(root, run_job, rea
     folds = metrics(read, root, "folds_by_time", "recall", "item_item")
     assert sorted(folds) == [dt.date(2026, 1, 7), dt.date(2026, 1, 8)]
     assert run_job("generate_candidates", root, "--date", LAST, *SOURCES).code == 0
-    assert run_job("evaluate", root, "--date", LAST).code == 0
+    assert run_job("evaluate", root, "--date", LAST, *SHORT).code == 0
     for source in ("popularity", "item_item"):
         stored = metrics(read, root, "by_time", "recall", source)[dt.date(2026, 1, 8)]
         fold = metrics(read, root, "folds_by_time", "recall", source)[dt.date(2026, 1, 8)]

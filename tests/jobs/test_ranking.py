@@ -32,11 +32,11 @@ SHOWN = (
 
 
 @pytest.fixture(scope="module")
-def prepared(run_job, tmp_path_factory):
+def prepared(data_job, tmp_path_factory):
     """A root with five days of examples: three for training, one for validation, one for the test."""
     root = tmp_path_factory.mktemp("prepared")
-    assert run_job("make_impressions", root, *DAYS, *WORLD).code == 0
-    assert run_job("prepare_examples", root, *DAYS, *SPLIT, *WORLD).code == 0
+    assert data_job("make_impressions", root, *DAYS, *WORLD).code == 0
+    assert data_job("prepare_examples", root, *DAYS, *SPLIT, *WORLD).code == 0
     return root
 
 

@@ -26,11 +26,11 @@ HOSTILE = "<script>window.hacked = 1</script>"
 
 
 @pytest.fixture(scope="module")
-def reported(run_job, spark, tmp_path_factory):
+def reported(run_job, data_job, spark, tmp_path_factory):
     """A root after the line and its report; one media has a hostile title."""
     root = tmp_path_factory.mktemp("reported")
     days = ("--start", START, "--end", TEST_DAY)
-    assert run_job("make_impressions", root, *days, *WORLD).code == 0
+    assert data_job("make_impressions", root, *days, *WORLD).code == 0
     media = spark.read.format("delta").load(f"{root}/media")
     popular = F.col("media_id") % 2 == 0
     hostile = media.withColumn("title", F.when(popular, F.lit(HOSTILE)).otherwise(F.col("title"))).toArrow()

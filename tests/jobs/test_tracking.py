@@ -10,9 +10,9 @@ WORLD = ("--set", "synthetic.rows_per_day=2000", "--set", "synthetic.users=100",
 
 
 @pytest.fixture(scope="module")
-def root(run_job, tmp_path_factory):
+def root(data_job, tmp_path_factory):
     root = tmp_path_factory.mktemp("tracked")
-    assert run_job("make_impressions", root, *DAY, *WORLD).code == 0
+    assert data_job("make_impressions", root, *DAY, *WORLD).code == 0
     return root
 
 
@@ -50,10 +50,10 @@ def test_a_run_tells_its_settings_its_funnel_and_the_versions_that_it_read_and_w
     assert json.loads(Path(config).read_text()) == json.loads(record["config"])
 
 
-def test_a_search_tells_each_trial_and_the_file_of_the_best(root, run_job, server, tmp_path):
+def test_a_search_tells_each_trial_and_the_file_of_the_best(root, run_job, data_job, server):
     days = ("--start", "2026-01-05", "--end", "2026-01-07")
-    assert run_job("make_impressions", root, *days, *WORLD).code == 0
-    assert run_job("prepare_examples", root, *days).code == 0
+    assert data_job("make_impressions", root, *days, *WORLD).code == 0
+    assert data_job("prepare_examples", root, *days).code == 0
     space = 'tuning.space={"retrieval.popularity.window_days" = {choices = [1, 2]}}'
     study = (
         "tuning.model=popularity",

@@ -26,18 +26,18 @@ POPULARITY = (*GRID, "--set", WINDOWS)
 
 
 @pytest.fixture(scope="module")
-def log(run_job, tmp_path_factory):
+def log(data_job, tmp_path_factory):
     """A root with four days of examples."""
     root = tmp_path_factory.mktemp("tuned")
-    assert run_job("make_impressions", root, *DAYS, *WORLD).code == 0
-    assert run_job("prepare_examples", root, *DAYS, "--set", f"splitting.test_start={TEST_DAY}").code == 0
+    assert data_job("make_impressions", root, *DAYS, *WORLD).code == 0
+    assert data_job("prepare_examples", root, *DAYS, "--set", f"splitting.test_start={TEST_DAY}").code == 0
     return root
 
 
 @pytest.fixture(scope="module")
 def killed(log):
-    """The run_id of a tune that was killed after its first trials, and how many trials it had finished."""
-    command = [sys.executable, "jobs/tune.py", "--root", str(log), *DAYS, *POPULARITY]
+    """The trials that a tune had finished when it was killed; on Sail, which begins soonest: whoever goes on, they stand."""
+    command = [sys.executable, "jobs/tune.py", "--engine", "sail", "--root", str(log), *DAYS, *POPULARITY]
     with (log / "killed.log").open("w") as told:
         process = subprocess.Popen(
             command, cwd=PROJECT, env=JOB_ENVIRONMENT, stdout=told, stderr=told, start_new_session=True
@@ -137,13 +137,13 @@ PENALTIES = 'tuning.space={"ranking.logistic.regularisation" = {choices = [0.000
 @pytest.mark.not_on("sail", why="it has no Spark ML")
 def test_a_ranker_is_tuned_by_what_its_scores_of_the_days_after_are_worth(log, run_job, read):
     asked = ("--set", "tuning.model=logistic", "--set", "splitting.folds.train_days=3", "--set", "tuning.study=ranker")
-    for objective in ("auc", "log_loss", "precision@10"):
+    for objective in ("log_loss", "precision@10"):
         study = (*GRID, *asked, "--set", f"tuning.objective={objective}", "--set", PENALTIES, *PLAIN, *COLUMNS)
         ended = run_job("tune", log, *DAYS, *study, "--out", log / f"{objective}.toml")
         assert ended.code == 0, ended.err
     mine = [row for row in finished(log).values() if row["study"] == "ranker"]
     found = {(row["objective"], json.loads(row["tried"])["ranking.logistic.regularisation"]): row for row in mine}
-    assert len(found) == 6
+    assert len(found) == 4
     # The same fit by train_ranker, and what became of the rows that it scored.
     split = ("--set", f"splitting.test_start={LAST}", *PLAIN, *COLUMNS, "--set", "ranking.model=logistic")
     trained = run_job("train_ranker", log, *DAYS, *split, "--set", "ranking.logistic.regularisation=0.0001")
@@ -155,9 +155,7 @@ def test_a_ranker_is_tuned_by_what_its_scores_of_the_days_after_are_worth(log, r
     )
     rows = read(log, "scores").join(labels, "impression_id").toPandas()
     weights = 1 / rows["watched_rate"]
-    auc = metrics.roc_auc_score(rows["watched_label"], rows["score"], sample_weight=weights)
     loss = metrics.log_loss(rows["watched_label"], rows["score"], sample_weight=weights)
-    assert found["auc", 0.0001]["value"] == pytest.approx(auc, abs=1e-3)
     assert found["log_loss", 0.0001]["value"] == pytest.approx(loss, rel=0.02)
     assert found["log_loss", 0.0001]["value"] < found["log_loss", 10.0]["value"]
     assert "regularisation = 0.0001" in (log / "log_loss.toml").read_text(), "a loss is better the smaller it is"

@@ -24,10 +24,11 @@ SETTINGS = RetrievalSettings(
     ratings=RatingsSettings(rank=2, iterations=2),
 )
 SPARK_ML = pytest.mark.not_on("sail", why="it has no Spark ML")
+ON_SAIL = pytest.mark.not_on("spark", "connect", why="its neighbour is tried there, and all of them on Sail")
 SOURCES = [
-    "popularity",
-    "item_item",
-    "content",
+    pytest.param("popularity", marks=ON_SAIL),
+    pytest.param("item_item", marks=ON_SAIL),
+    pytest.param("content", marks=ON_SAIL),
     "svd",
     pytest.param("als", marks=SPARK_ML),
     pytest.param("als_explicit", marks=SPARK_ML),

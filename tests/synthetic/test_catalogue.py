@@ -8,6 +8,10 @@ from winnow import schema
 from winnow.errors import SettingsError
 from winnow.synthetic import media, users
 
+pytestmark = pytest.mark.not_on(
+    "spark", "connect", why="the generated rows are the same there (tests/jobs/test_engines.py)"
+)
+
 
 def test_the_tables_have_the_columns_of_the_schema(spark, settings, day):
     for table, rows in ((schema.MEDIA, media(spark, settings, day)), (schema.USERS, users(spark, settings))):

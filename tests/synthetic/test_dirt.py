@@ -12,6 +12,10 @@ from winnow.errors import SettingsError
 from winnow.settings import build
 from winnow.synthetic import DirtSettings, SyntheticSettings, bot_user_id, impressions
 
+pytestmark = pytest.mark.not_on(
+    "spark", "connect", why="the generated rows are the same there (tests/jobs/test_engines.py)"
+)
+
 
 @pytest.fixture(scope="module")
 def soiled(spark, settings, day, dirt):

@@ -7,6 +7,10 @@ import pytest
 from winnow.errors import SettingsError
 from winnow.synthetic import searches
 
+pytestmark = pytest.mark.not_on(
+    "spark", "connect", why="the generated rows are the same there (tests/jobs/test_engines.py)"
+)
+
 
 @pytest.fixture(scope="module")
 def searched(spark, settings, day):
