@@ -56,7 +56,7 @@ class Line:
         self.describe = describe
         self.day = day
         self.narrow = sorted(settings.census_columns)
-        checked = impressions.transform(_contract(settings)).where(F.col(schema.EVENT_DATE) == F.lit(day))
+        checked = impressions.transform(contract(settings)).where(F.col(schema.EVENT_DATE) == F.lit(day))
         self.rows = checked
         self.wide = [*self.narrow, *sorted(set(checked.columns) - set(self.narrow))]
 
@@ -209,7 +209,7 @@ class Line:
         return sampling.draw(self.settings.sampling.seed)
 
 
-def _contract(settings: Settings) -> Step:
+def contract(settings: Settings) -> Step:
     """Return the contract of the log with all that the settings ask of it."""
     needed = dict.fromkeys(settings.sampling.strata, "") | labelling.action_columns(settings.labels)
     if settings.weighting.needs_sessions:

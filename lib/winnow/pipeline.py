@@ -11,24 +11,25 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from winnow import duplicates, sampling, schema
+from winnow import duplicates, labelling, sampling, schema
 from winnow.census import StratumCount
 from winnow.config import Settings
-from winnow.contracts import Step, refusals
+from winnow.contracts import Step, is_refused, refusals
 from winnow.errors import ContractError
 from winnow.funnel import Funnel
-from winnow.line import Line
+from winnow.line import Line, contract
 from winnow.local import fetch
 from winnow.planning import funnel_of, plan_of, quotas_of
 from winnow.sampling import SamplePlan
 from winnow.weighting import BasisSum
 
-__all__ = ["Prepared", "Traced", "fetch", "labelled", "prepare", "trace", "training_view"]
+__all__ = ["Prepared", "Traced", "engaged", "fetch", "labelled", "prepare", "trace", "training_view"]
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,37 @@ def labelled(
 ) -> DataFrame:
     """Return a day's valid impressions, one row an id, with L_label for each label L: all of them, not a sample; lazy."""
     return Line(impressions, day, settings, None, describe).labelled()
+
+
+def engaged(
+    impressions: DataFrame,
+    days: Sequence[dt.date],
+    settings: Settings,
+    labels: Sequence[str],
+    *,
+    describe: Callable[[str], None] = lambda _text: None,
+) -> DataFrame:
+    """Return event_date, user_id, media_id of the days' valid impressions that are positive for any of the labels; lazy.
+
+    All of them, not a sample, and in one pass over the days: copies of an impression are not settled, and bots are not looked
+    for, since one positive line is enough. Only where a label compares a day's watch times (duration_quantile) those of each
+    day are looked at before.
+    """
+    leaned = [other for name in labels for other in labelling.leaned_on(name, settings.labels)]
+    asked = {name: settings.labels[name] for name in dict.fromkeys((*labels, *leaned))}
+    plain = replace(
+        settings,
+        sampling=replace(settings.sampling, duplicates="trust"),
+        contracts=replace(settings.contracts, most_rows_per_user=None),
+    )
+    if labelling.needs_duration_groups(asked):
+        of_days = (Line(impressions, day, plain, None, describe).labelled() for day in days)
+        rows = reduce(DataFrame.unionByName, of_days)
+    else:
+        is_valid = F.col(schema.EVENT_DATE).isin(list(days)) & ~is_refused(plain.contracts)
+        rows = impressions.transform(contract(plain)).where(is_valid).transform(labelling.label(asked))
+    is_positive = F.greatest(F.lit(0), *(F.col(schema.label_column(name)) for name in labels)) == 1
+    return rows.where(is_positive).select(schema.EVENT_DATE, schema.USER_ID, schema.MEDIA_ID)
 
 
 def training_view(label: str) -> Step:

@@ -64,7 +64,7 @@ def test_lists_are_the_same_in_any_partitioning_and_every_item_has_a_reason(spar
     settings = RerankingSettings(length=3, pool=3, score_part=0.5)
     expected = {
         (name(1), 1): (name(3), 0.528, "new"),
-        (name(1), 2): (name(1), 0.5, "popular now"),  # of equals the smaller id
+        (name(1), 2): (name(1), 0.5, "picked for you"),  # of equals the smaller id
         (name(1), 3): (name(2), 0.5, "because you watched X"),
         (name(2), 1): (name(1), 0.1 * (1 + 0.1 / 14), "new"),
     }

@@ -52,6 +52,7 @@ __all__ = [
     "check_labels",
     "duration_groups",
     "label",
+    "leaned_on",
     "needs_duration_groups",
 ]
 

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from winnow.reranking.choosing import choose, chosen
-from winnow.reranking.rules import AGE_DAYS, ALIKE, may_be_shown, seen_before
+from winnow.reranking.rules import AGE_DAYS, ALIKE, KIND, may_be_shown, seen_before, treated_alike
 from winnow.reranking.settings import RerankingSettings
 
-__all__ = ["AGE_DAYS", "ALIKE", "RerankingSettings", "choose", "chosen", "may_be_shown", "seen_before"]
+__all__ = [
+    "AGE_DAYS",
+    "ALIKE",
+    "KIND",
+    "RerankingSettings",
+    "choose",
+    "chosen",
+    "may_be_shown",
+    "seen_before",
+    "treated_alike",
+]

@@ -22,7 +22,7 @@ from winnow.reranking.rules import AGE_DAYS, ALIKE
 from winnow.reranking.settings import RerankingSettings
 
 _POOL, _BEHIND = f"{HELPER}pool", "behind"
-_NEW, _POPULAR = "new", "popular now"
+_NEW, _PICKED = "new", "picked for you"
 
 _Floats = npt.NDArray[np.float64]
 
@@ -31,15 +31,15 @@ def choose(settings: RerankingSettings) -> Step:
     """Return the step from scored candidates to lists: user_id, media_id, rank (from 1), score, reason.
 
     Rows in: user_id, media_id, score (0 or more; null and NaN are left out), reason, ALIKE, AGE_DAYS, one row a pair. Ties go
-    to the smaller media_id. A reason that nobody told is "new" for what came of late, else "popular now". A task holds the
-    pools of a batch of users.
+    to the smaller media_id. A reason that nobody told is "new" for what came of late, else "picked for you": the
+    score says so, whatever proposed it. A task holds the pools of a batch of users.
     """
 
     def step(rows: DataFrame) -> DataFrame:
         newness = F.greatest(F.lit(0.0), 1.0 - F.col(AGE_DAYS) / settings.fresh_days)
         fresh = F.coalesce(newness, F.lit(0.0))
         score = F.col(schema.SCORE) * (1.0 + settings.freshness * fresh)
-        reason = F.coalesce(F.col(schema.REASON), F.when(fresh > 0, _NEW).otherwise(_POPULAR))
+        reason = F.coalesce(F.col(schema.REASON), F.when(fresh > 0, _NEW).otherwise(_PICKED))
         # Sorted upwards: the best is the least behind, and of equals the smaller id comes first.
         one = F.struct((-score).alias(_BEHIND), schema.MEDIA_ID, reason.alias(schema.REASON), ALIKE)
         pools = (

@@ -16,15 +16,18 @@ from winnow.reranking.settings import RerankingSettings
 #: Helper columns: what is alike with what, as texts; days since the medium came.
 ALIKE = f"{HELPER}alike"
 AGE_DAYS = f"{HELPER}age_days"
+#: Helper column: the kind of user that the rules know, a text.
+KIND = f"{HELPER}kind"
 _COUNTRY, _AGE_BAND = f"{HELPER}country", f"{HELPER}age_band"
 _PAIR: list[str] = [schema.USER_ID, schema.MEDIA_ID]
 
 
 def seen_before(as_of: dt.date, settings: RerankingSettings) -> Step:
     """Return the step from rows with event_date, user_id, media_id to the pairs of the days before ``as_of`` that count."""
-    first = as_of - dt.timedelta(days=settings.seen_days)
-    is_in = (F.col(schema.EVENT_DATE) >= F.lit(first)) & (F.col(schema.EVENT_DATE) < F.lit(as_of))
-    return lambda rows: rows.where(is_in).select(*_PAIR).distinct()
+    first, *_, last = settings.days_before(as_of)
+    return lambda rows: (
+        rows.where(F.col(schema.EVENT_DATE).between(F.lit(first), F.lit(last))).select(*_PAIR).distinct()
+    )
 
 
 def may_be_shown(
@@ -49,6 +52,19 @@ def may_be_shown(
         known = found.where(reduce(and_, _rules(as_of, settings)))
         alike = F.coalesce(F.col(ALIKE), F.array().cast("array<string>"))
         return known.select(*map(named, rows.columns), alike.alias(ALIKE), AGE_DAYS)
+
+    return step
+
+
+def treated_alike(users: DataFrame | None, settings: RerankingSettings) -> Step:
+    """Return the step that adds KIND to rows with user_id: users of one kind may be shown the same, but for what they saw."""
+
+    def step(rows: DataFrame) -> DataFrame:
+        told = ((_AGE_BAND, settings.maturity), (_COUNTRY, settings.unlicensed))
+        known = (F.when(F.col(name).isin(list(values)), F.col(name)) for name, values in told)
+        kind = F.concat_ws("|", *(F.coalesce(one, F.lit("")) for one in known))
+        found = rows.join(_of_users(users, rows), on=schema.USER_ID, how="left")
+        return found.select(*map(named, rows.columns), kind.alias(KIND))
 
     return step
 

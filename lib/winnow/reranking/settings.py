@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -53,3 +54,7 @@ class RerankingSettings:
             check_between(f"maturity.{band}", years, 0, 100)
         for country, distributors in self.unlicensed.items():
             check(len(distributors) > 0, f"unlicensed.{country}", "a distributor at least", distributors)
+
+    def days_before(self, as_of: dt.date) -> list[dt.date]:
+        """Return the days whose impressions count as seen, the first of them first."""
+        return [as_of - dt.timedelta(days=days) for days in range(self.seen_days, 0, -1)]

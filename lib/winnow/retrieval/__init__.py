@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from winnow.retrieval.interactions import Asked, Beside, Interactions, interactions
 from winnow.retrieval.merging import MERGED, merge
+from winnow.retrieval.popularity import POPULAR_NOW
 from winnow.retrieval.settings import (
     AlsSettings,
     ContentSettings,
@@ -21,6 +22,7 @@ from winnow.retrieval.tower_settings import TwoTowerSettings
 __all__ = [
     "LEARNERS",
     "MERGED",
+    "POPULAR_NOW",
     "AlsSettings",
     "Asked",
     "Beside",

@@ -13,6 +13,8 @@ from winnow import schema
 from winnow.retrieval.interactions import Asked, Interactions
 from winnow.retrieval.settings import RetrievalSettings
 
+#: Why it is shown, as users may be told.
+POPULAR_NOW = "popular now"
 #: The country of the list that everybody gets of whose country nothing is known.
 EVERYWHERE = "everywhere"
 _LIST, _SEEN, _COUNT, _ALL = "list", "seen", "count", "all_users"
@@ -66,7 +68,7 @@ class PopularityModel:
             F.col("of")[schema.MEDIA_ID].alias(schema.MEDIA_ID),
             (F.col("place") + 1).cast("int").alias(schema.RANK),
             (-F.col("of")[schema.SCORE]).alias(schema.SCORE),
-            F.lit("popular now").alias(schema.REASON),
+            F.lit(POPULAR_NOW).alias(schema.REASON),
         )
 
     def _with_country(self, users: DataFrame, known: Interactions) -> DataFrame:
