@@ -1,5 +1,7 @@
 """From examples to rankers and their scores, by the jobs, on a log whose truth is known."""
 
+import shutil
+
 import pytest
 from pyspark.sql import functions as F
 
@@ -103,7 +105,7 @@ def test_everybody_has_a_list_of_what_they_have_not_seen_with_reasons(recommende
     assert all(row["ranks"] == list(range(1, 11)) for row in by_user)
     assert lists.where("reason is null or score is null or score < 0").count() == 0
     assert lists.groupBy("user_id", "media_id").count().where("count > 1").count() == 0
-    before = read(root, "examples").where(f"event_date < date'{LAST}' and watched_label = 1")
+    before = read(root, "impressions").where(f"event_date < date'{LAST}' and watch_s >= 0.8 * media_duration_s")
     assert lists.join(before, ["user_id", "media_id"], how="left_semi").count() == 0
     assert "200 lists of logistic/" in ended.err
 
@@ -127,6 +129,26 @@ def test_a_list_is_explained_by_what_each_column_does(recommended, run_job, read
     ended = run_job("recommend", root, "--date", LAST, "--explain", "nobody", *QUICK, *SHOWN)
     assert ended.code == 4
     assert "found none" in ended.err
+
+
+@needs_spark_ml
+def test_a_list_is_explained_by_the_version_that_made_it(recommended, run_job, read, tmp_path):
+    from winnow.store import ModelStore
+
+    root = shutil.copytree(recommended[0], tmp_path / "root")
+    stored = read(root, "recommendations").head()
+    made_by, store = stored["model_version"], ModelStore(str(root))
+    assert made_by == store.serving("logistic")
+    shutil.copytree(root / "models/logistic" / made_by, root / "models/logistic/later")
+    manifest = root / "models/logistic/later/manifest.json"
+    manifest.write_text(manifest.read_text().replace(f'"version": "{made_by}"', '"version": "later"'))
+    store.promote("logistic", "later")
+    explain = ("recommend", root, "--date", LAST, "--explain", stored["user_id"], *QUICK, *SHOWN)
+    assert f"by logistic/{made_by};" in run_job(*explain).err
+    store.remove("logistic", made_by)
+    ended = run_job(*explain)
+    assert ended.code == 3
+    assert f"logistic/{made_by}, found it removed" in ended.err
 
 
 @needs_spark_ml

@@ -7,11 +7,11 @@ import datetime as dt
 from pyspark.sql import functions as F
 
 from winnow import pipeline, schema
-from winnow.errors import InputNotReadyError
+from winnow.errors import InputNotReadyError, ModelError
 from winnow.publishing.featured import with_features
-from winnow.publishing.rankers import serving_rankers
+from winnow.publishing.rankers import stored_rankers
 from winnow.publishing.recommendations import as_shown, shown_on
-from winnow.ranking import contributions
+from winnow.ranking import Ranker, contributions
 from winnow.run import Run
 
 #: Columns told of a medium, those that contribute most.
@@ -21,7 +21,8 @@ _MOST_TOLD = 5
 def explain_list(run: Run, as_of: dt.date, user: str) -> None:
     """Tell what contributes most to each medium of the user's list as of the day, in log odds.
 
-    Raises InputNotReadyError where the user has no list of that day.
+    By the version of the ranker that made the list. Raises InputNotReadyError where the user has no list of that day, ModelError
+    where that version was removed since.
     """
     model = run.settings.ranking.called
     lists = run.tables.read(schema.RECOMMENDATIONS).where(
@@ -35,11 +36,11 @@ def explain_list(run: Run, as_of: dt.date, user: str) -> None:
         raise InputNotReadyError(
             f"{as_of}: expected a list of {model} for user {user}, found none. Run recommend.py --date {as_of}."
         )
-    _, rankers = serving_rankers(run)
+    version, rankers = _rankers(run, as_of, stored[0][schema.MODEL_VERSION])
     rows = as_shown(run, lists.select(schema.USER_ID, schema.MEDIA_ID), as_of)
     rows = shown_on(run, with_features(run, rows, [as_of]))
     lines = [
-        f"{as_of}: the list of user {user}, by {model}; beside each column the log odds that the score loses when the column is "
+        f"{as_of}: the list of user {user}, by {model}/{version}; beside each column the log odds that the score loses when the column is "
         "left at its mean in training:"
     ]
     for ranker in rankers:
@@ -56,3 +57,19 @@ def explain_list(run: Run, as_of: dt.date, user: str) -> None:
                 f"{ranker.label}: {told}"
             )
     run.say("\n".join(lines))
+
+
+def _rankers(run: Run, as_of: dt.date, version: str | None) -> tuple[str, list[Ranker]]:
+    """Return the version that made the list, and its rankers; of a list that does not tell, those that serve now."""
+    if version is None:
+        run.warn(
+            f"{as_of}: the list does not tell the version that made it, so it is explained by the one that serves now"
+        )
+        return stored_rankers(run)
+    try:
+        return stored_rankers(run, version)
+    except InputNotReadyError as gone:
+        raise ModelError(
+            f"{as_of}: expected the version that made the list, {run.settings.ranking.called}/{version}, found it removed "
+            f"({gone}) Run recommend.py --date {as_of}, which makes the lists anew by the version that serves."
+        ) from None

@@ -46,14 +46,14 @@ def store_rankers(run: Run, rankers: Sequence[Ranker], metrics: Mapping[str, flo
         run.say(f"models/{settings.called}/{run.run_id} serves")
 
 
-def serving_rankers(run: Run) -> tuple[str, list[Ranker]]:
-    """Return the version that serves, and its rankers, in the order of the settings' labels.
+def stored_rankers(run: Run, version: str | None = None) -> tuple[str, list[Ranker]]:
+    """Return a version, by default the one that serves, and its rankers, in the order of the settings' labels.
 
-    Raises InputNotReadyError where none serves, ModelError naming what it was made for otherwise than the settings ask:
+    Raises InputNotReadyError where there is none, ModelError naming what it was made for otherwise than the settings ask:
     learner, labels, columns or correction.
     """
     settings = run.settings.ranking
-    stored = ModelStore(run.tables.root).open(settings.called)
+    stored = ModelStore(run.tables.root).open(settings.called, version)
     stored.check(
         kind=settings.model,
         label=",".join(settings.labels),

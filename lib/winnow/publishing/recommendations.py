@@ -15,7 +15,7 @@ from winnow.publishing.allowed import allowed_pairs
 from winnow.publishing.featured import with_features
 from winnow.publishing.known import all_users
 from winnow.publishing.profiles import clock_of
-from winnow.publishing.rankers import serving_rankers
+from winnow.publishing.rankers import stored_rankers
 from winnow.publishing.scoring import scored
 from winnow.ranking import FEATURES, NUMBERS, Ranker
 from winnow.run import Run
@@ -39,7 +39,7 @@ def publish_recommendations(run: Run, as_of: dt.date) -> None:
             f"ranking.model: expected an engine that can run {run.settings.ranking.model}, found one without Spark ML. "
             "Use --engine spark."
         )
-    version, rankers = serving_rankers(run)
+    version, rankers = stored_rankers(run)
     rows = as_shown(run, allowed_pairs(run, as_of), as_of)
     ranked = combined(run, rankers, shown_on(run, with_features(run, rows, [as_of])))
     lists = ranked.transform(reranking.choose(run.settings.reranking))
@@ -48,6 +48,7 @@ def publish_recommendations(run: Run, as_of: dt.date) -> None:
         schema.AS_OF_DATE: F.lit(as_of),
         schema.MODEL: F.lit(model),
         schema.RUN_ID: F.lit(run.run_id),
+        schema.MODEL_VERSION: F.lit(version),
     }
     where: Slice = {schema.AS_OF_DATE: as_of, schema.MODEL: model}
     run.tables.describe(f"{as_of}: lists of {model}")

@@ -11,6 +11,7 @@ MEASURED = Column(
     "measured", "string", "the table that was measured: candidates, recommendations, scores, examples, impressions"
 )
 MODEL = Column("model", "string", "what was evaluated: a source of candidates, a ranker, lists of recommendations")
+MODEL_VERSION = Column("model_version", "string", "version of the ranker that scored it; null = none was told", since=2)
 RANK = Column("rank", "int", "place in the user's list, from 1")
 SCORE = Column("score", "double", "what the list is sorted by; larger is better, comparable within one model only")
 CANDIDATE_SOURCE = Column(str(SOURCE), "string", "the method that found it: als, popularity, ...")
@@ -63,7 +64,7 @@ MEDIA_IDS = Table(
 RECOMMENDATIONS = Table(
     "recommendations",
     "the lists that users are shown, as of a day",
-    (AS_OF_DATE, MODEL, USER_ID, MEDIA_ID, RANK, SCORE, REASON, RUN_ID),
+    (AS_OF_DATE, MODEL, USER_ID, MEDIA_ID, RANK, SCORE, REASON, RUN_ID, MODEL_VERSION),
     key=(AS_OF_DATE, MODEL, USER_ID, RANK),
     partition=(AS_OF_DATE, MODEL),
     filtered_by=(AS_OF_DATE, MODEL, USER_ID),
