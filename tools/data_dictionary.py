@@ -15,7 +15,9 @@ FEATURES = """## Features
 
 What rankers learn from: columns that `features.featured` adds to rows, each as of the day before which all was known. Made
 from the declarations in `lib/winnow/features/`, with the settings of `conf/base.toml`; `[features.flags]` and `keywords` add a
-flag for each value that they name. A feature is its default where its source is missing, null, NaN or infinite: rows without a
+flag for each value that they name. A tile serves the days that begin at its `known_at` or later. That moment follows from the
+tile's day and the settings (`splitting.utc_offset_h`, `labelling.maturity_hours`) and not from when the tile was built, so rows
+that come later than that, and are summed when a day is built again, count as known with their day. A feature is its default where its source is missing, null, NaN or infinite: rows without a
 user or media row, values never seen. Categories are for models that embed them; all others train trees and linear models.
 
 | feature | kind | source | window, days | default | |

@@ -159,8 +159,8 @@ def _facts(settings: FeatureSettings) -> list[Feature]:
             "first year of the period in which it is set",
             lambda known: known.media(schema.CONTENT_PERIOD),
         ),
-        _of("number_of_tags", 0.0, "number of its tags", lambda known: F.size(known.media(schema.TAGS))),
-        _of("number_of_genres", 0.0, "number of its genres", lambda known: F.size(known.media(schema.GENRES))),
+        _of("number_of_tags", 0.0, "number of its tags", lambda known: F.array_size(known.media(schema.TAGS))),
+        _of("number_of_genres", 0.0, "number of its genres", lambda known: F.array_size(known.media(schema.GENRES))),
         _of(
             "is_top_distributor",
             0.0,

@@ -15,6 +15,8 @@ from winnow.features.windows import DECAYED, MOST, ROWS, VALUES, sums, window
 
 #: Ages where only "unknown" is told.
 _UNKNOWN_AGE = 35.0
+#: Bands that end at their number: nobody in them is that old.
+_OPEN_BELOW = r"^\s*(under|below|<)"
 
 
 def declared(settings: FeatureSettings) -> tuple[Feature, ...]:
@@ -22,7 +24,14 @@ def declared(settings: FeatureSettings) -> tuple[Feature, ...]:
     longest = settings.longest_days
     made = [
         Feature("user_is_known", "flag", "user", 0.0, "the table users has the user", _is_known),
-        Feature("user_age_years", "numeric", "user", _UNKNOWN_AGE, "lower end of the age band", age_years),
+        Feature(
+            "user_age_years",
+            "numeric",
+            "user",
+            _UNKNOWN_AGE,
+            "lower end of the age band, or half the upper end where that is all it has",
+            age_years,
+        ),
         Feature(
             "user_account_days",
             "numeric",
@@ -94,8 +103,10 @@ def declared(settings: FeatureSettings) -> tuple[Feature, ...]:
 
 
 def age_years(known: Known) -> Column:
-    """Return the lower end of the user's age band: the first whole number in it."""
-    return F.nullif(F.regexp_extract(known.user(schema.AGE_BAND), r"(\d+)", 1), F.lit("")).cast("double")
+    """Return the lower end of the user's age band: the first whole number in it; of one such as under_18 half of that."""
+    band = known.user(schema.AGE_BAND)
+    years = F.nullif(F.regexp_extract(band, r"(\d+)", 1), F.lit("")).cast("double")
+    return F.when(F.lower(band).rlike(_OPEN_BELOW), years / 2).otherwise(years)
 
 
 def country(known: Known) -> Column:
