@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from winnow import schema
 from winnow.contracts import HELPER
-from winnow.errors import DataError
+from winnow.errors import ContractError, DataError
 from winnow.neural.keys import key_of, keys_in, keys_of, places
 from winnow.neural.nets import facts_of, run_onnx
 from winnow.neural.training import needs_torch, train
@@ -37,8 +37,12 @@ class DeepModel:
     native: bytes
 
     def transform(self, rows: DataFrame) -> DataFrame:
-        """Return the rows with a score: P(positive) on the sample."""
+        """Return the rows with a score: P(positive) on the sample.
+
+        Raises ContractError for columns of ids or lists that the net reads and the rows do not have.
+        """
         net, facts = self.native, facts_of(self.native)
+        _check_columns(rows, facts["ids"], facts["lists"])
         names, count = (IDS, *facts["lists"]), facts["places"]
 
         def probability(batches: Iterator[tuple[pa.Array, ...]]) -> Iterator[pa.Array]:
@@ -74,11 +78,13 @@ def reads(settings: RankingSettings) -> tuple[str, ...]:
 def fit_deep(rows: DataFrame, settings: RankingSettings) -> DeepModel:
     """Train the net; two fits of the same rows and settings agree.
 
-    Rows in: as for any learner, and the columns of ``ranking.deep``: ids and lists. Raises SettingsError without torch.
+    Rows in: as for any learner, and the columns of ``ranking.deep``: ids and lists. Raises ContractError for those that are not
+    there, SettingsError without torch.
     """
+    own = settings.deep
+    _check_columns(rows, own.ids, own.lists)
     with needs_torch("ranking.model"):
         from winnow.ranking.deep_net import learn
-    own = settings.deep
     ids, *lists = _keys(own.ids, own.lists)
     made = rows.select(
         F.col(VECTOR).cast("array<float>").alias(NUMBERS),
@@ -97,6 +103,19 @@ def fit_deep(rows: DataFrame, settings: RankingSettings) -> DeepModel:
             "set ranking.deep.processes = 1."
         )
     return DeepModel(net)
+
+
+def _check_columns(rows: DataFrame, ids: Sequence[str], lists: Mapping[str, str]) -> None:
+    """Raise ContractError, with all faults at once, for columns that are not there, and for lists that are none."""
+    has = dict(rows.dtypes)
+    faults = [f"missing {name}" for name in (*ids, *lists) if name not in has]
+    faults += [f"{name} is {has[name]}, no list" for name in lists if not has.get(name, "array").startswith("array")]
+    if faults:
+        raise ContractError(
+            f"ranking.deep: expected rows with the ids {', '.join(ids)} and the lists {', '.join(lists) or '(none)'}, found: "
+            f"{'; '.join(faults)}. Join them to the rows, train and served alike, or take them out of ranking.deep. There are: "
+            f"{', '.join(name for name in has if not name.startswith(HELPER))}"
+        )
 
 
 def _keys(ids: Sequence[str], lists: Mapping[str, str]) -> list[Column]:
