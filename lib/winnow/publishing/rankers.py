@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from winnow import schema
-from winnow.errors import SettingsError
+from winnow import features, schema
+from winnow.config import Settings
+from winnow.errors import ModelError, SettingsError
 from winnow.publishing.featured import ranked_by
 from winnow.ranking import LEARNERS, Ranker
 from winnow.run import Run
@@ -14,6 +16,8 @@ from winnow.store import Card, ModelStore, Stored, at_least
 
 #: The file that tells everything about the rankers but their models.
 _RANKERS = "rankers.json"
+#: Under which key of it the settings stand that columns were made by.
+_MADE_WITH = "made_with"
 
 
 def store_rankers(run: Run, rankers: Sequence[Ranker], metrics: Mapping[str, float]) -> None:
@@ -26,7 +30,7 @@ def store_rankers(run: Run, rankers: Sequence[Ranker], metrics: Mapping[str, flo
     settings, record = run.settings.ranking, run.record()
     ending = LEARNERS[settings.model].ending
     parts = {f"{ranker.label}{ending}": ranker.model.native for ranker in rankers}
-    told = json.dumps([ranker.as_record() for ranker in rankers])
+    told = json.dumps({_MADE_WITH: _made_with(run.settings), "rankers": [ranker.as_record() for ranker in rankers]})
     card = Card(
         kind=settings.model,
         code_version=record[schema.CODE_VERSION],
@@ -50,7 +54,7 @@ def stored_rankers(run: Run, version: str | None = None) -> tuple[str, list[Rank
     """Return a version, by default the one that serves, and its rankers, in the order of the settings' labels.
 
     Raises InputNotReadyError where there is none, ModelError naming what it was made for otherwise than the settings ask:
-    learner, labels, columns or correction.
+    learner, labels, columns, correction, or settings by which features mean something else.
     """
     settings = run.settings.ranking
     stored = ModelStore(run.tables.root).open(settings.called, version)
@@ -60,8 +64,41 @@ def stored_rankers(run: Run, version: str | None = None) -> tuple[str, list[Rank
         features=tuple(ranked_by(run.settings)),
         correction=settings.correction,
     )
-    records = json.loads(stored.read(_RANKERS))
-    return stored.manifest.version, [_revived(stored, record) for record in records]
+    told = json.loads(stored.read(_RANKERS))
+    if isinstance(told, list):  # of earlier versions, which tell no settings
+        told = {_MADE_WITH: {}, "rankers": told}
+    _check_made_with(run, stored, told[_MADE_WITH])
+    return stored.manifest.version, [_revived(stored, record) for record in told["rankers"]]
+
+
+def _made_with(settings: Settings) -> dict[str, Any]:
+    """Return the settings by which a column of the same name means something else, by their keys; none without features.
+
+    What only adds columns that are named after it (flags, keywords, crosses) is told by the columns.
+    """
+    declared = {feature.name for feature in features.declared(settings.features)}
+    if not declared & set(ranked_by(settings)):
+        return {}
+    record = settings.as_record()
+    own = {name: value for name, value in record["features"].items() if name not in ("flags", "keywords", "crosses")}
+    sections = {"features": own, f"labels.{settings.features.label}": record["labels"].get(settings.features.label, {})}
+    sections |= {"splitting": {"utc_offset_h": settings.splitting.utc_offset_h}}
+    sections |= {"labelling": {"maturity_hours": settings.labelling.maturity_hours}}
+    told = {f"{section}.{name}": value for section, values in sections.items() for name, value in values.items()}
+    plain: dict[str, Any] = json.loads(json.dumps(told))
+    return plain
+
+
+def _check_made_with(run: Run, stored: Stored, trained: Mapping[str, Any]) -> None:
+    """Raise ModelError naming each setting of features that is another one now than in training."""
+    now = _made_with(run.settings)
+    keys = sorted(trained.keys() & now.keys())
+    changed = [f"{key} {trained[key]!r}, found {now[key]!r}" for key in keys if trained[key] != now[key]]
+    if changed:
+        raise ModelError(
+            f"models/{stored.manifest.name}/{stored.manifest.version}: expected the settings by which its columns were made in "
+            f"training: {'; '.join(changed)}. Set them so, or train a version with those of now."
+        )
 
 
 def _revived(stored: Stored, record: Mapping[str, object]) -> Ranker:
