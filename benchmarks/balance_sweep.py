@@ -40,6 +40,10 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, default=RESULTS)
     asked = parser.parse_args()
+    if not 0 < asked.balance <= 1:  # with 0 the weights tell nothing of what was watched
+        parser.error(
+            f"argument --balance: expected above 0, at most 1, found {asked.balance:g}; prepare the examples with more"
+        )
     os.environ["PYSPARK_PYTHON"] = sys.executable
     spark = start_session("winnow balance sweep", EngineSettings())
     examples = spark.read.format("delta").load(f"{asked.root}/examples").transform(pipeline.training_view(LABEL))

@@ -69,9 +69,9 @@ def balance_sweep_section(contents: Contents) -> Section:
     section = Section("sweep", "Balance sweep", lead)
     swept = [row for row in _valued(contents.trials) if _BALANCE in _tried(row)]
     if not swept:
-        return _missing(
-            section, f"No search has tried {_BALANCE}", "python jobs/tune.py --root ROOT --start DAY --end DAY"
-        )
+        space = f"""'tuning.space={{"{_BALANCE}" = {{low = 0.0, high = 1.0}}}}'"""
+        command = f"python jobs/tune.py --root ROOT --start DAY --end DAY --set tuning.model=gbt --set {space}"
+        return _missing(section, f"No search has tried {_BALANCE}", command)
     return _with(section, Figures([_by_setting(study, rows, _BALANCE) for study, rows in _studies(swept).items()]))
 
 
