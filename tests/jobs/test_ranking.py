@@ -1,5 +1,6 @@
 """From examples to rankers and their scores, by the jobs, on a log whose truth is known."""
 
+import json
 import shutil
 
 import pytest
@@ -15,6 +16,7 @@ SPLIT = ("--set", "splitting.validation_start=2026-01-08", "--set", "splitting.t
 WORLD = (
     "--set", "synthetic.rows_per_day=5000", "--set", "synthetic.users=200", "--set", "synthetic.media=150",
     "--set", "synthetic.engaged_rate=0.15", "--set", 'sampling.strata=["surface"]',
+    "--set", "synthetic.dirt.null_surface_rate=0.1",
 )  # fmt: skip
 COLUMNS = '["media_duration_s", "surface", "position", "device"]'
 QUICK = (
@@ -68,6 +70,33 @@ def test_every_held_out_example_has_one_score_and_evaluate_measures_it(trained, 
     assert found["calibration_ratio"] == pytest.approx(1.0, abs=0.15)
     assert found["auc"] > 0.55
     assert read(root, "reliability").where("model = 'logistic'").count() > 3
+
+
+@needs_spark_ml
+def test_what_training_rows_lack_is_kept_and_what_served_rows_lack_is_told(recommended, run_job, read):
+    root, ended = recommended
+    training = read(root, "examples").where("event_date < date'2026-01-08' and watched_label is not null")
+    (share,) = training.agg(F.avg(F.col("surface").isNull().cast("int"))).head()
+    (told,) = json.loads(next(root.glob("models/logistic/*/rankers.json")).read_text())["rankers"]
+    assert told["defaulted"] == {"surface": pytest.approx(share)}
+    assert 0.05 < share < 0.15
+    assert "usable value of" not in ended.err
+    ended = run_job("recommend", root, "--date", LAST, *QUICK, *SHOWN, "--set", 'ranking.context.device="fridge"')
+    assert ended.code == 0, ended.err
+    assert "candidates has a usable value of device, which most training rows had" in ended.err
+
+
+@needs_spark_ml
+def test_rows_without_a_score_are_counted_in_a_warning(prepared, run_job, read, tmp_path):
+    rates = read(prepared, "ledger").where("""stratum <> '{"surface":"home"}'""")
+    rates.write.format("delta").partitionBy("event_date").save(f"{tmp_path}/ledger")
+    places = (f"--set=tables.{table}={tmp_path}/{table}" for table in ("ledger", "scores"))
+    ended = run_job("train_ranker", prepared, *DAYS, *QUICK, *places, "--set", "ranking.name=less")
+    assert ended.code == 0, ended.err
+    held_out = read(prepared, "examples").where("event_date >= date'2026-01-08' and watched_label is not null")
+    lost, all_rows = held_out.where("surface = 'home'").count(), held_out.count()
+    assert f"watched: {lost:,} of {all_rows:,} held-out rows have no score" in ended.err
+    assert read(tmp_path, "scores").count() == all_rows - lost
 
 
 @needs_spark_ml
@@ -189,7 +218,14 @@ def test_a_leak_fails_the_run(prepared, run_job, monkeypatch):
     [
         (("--set", "ranking.calibration=none"), 3, "weights by watch time move probabilities"),
         (("--set", "ranking.model=fm"), 3, "fm takes no weights"),
-        (("--set", "ranking.model=xgb_rank", "--set", "ranking.calibration=none"), 3, "are an order and no"),
+        (("--set", "ranking.model=xgb_rank"), 3, 'ranking.correction: expected "none" for xgb_rank'),
+        (
+            tuple(f"--set=ranking.{one}" for one in ("model=xgb_rank", "correction=none", "calibration=none")),
+            3,
+            "ranking.calibration: expected platt or isotonic for xgb_rank",
+        ),
+        (("--set", 'sampling.strata=["surfce"]'), 2, "found surfce; did you mean surface?"),
+        (("--set", 'sampling.strata=["device"]'), 2, "by which the ledger tells watched of the training days"),
         (("--set", 'ranking.columns=["watch_s"]'), 2, "ranking.columns: expected columns known before the outcome"),
         (("--set", 'ranking.columns=["planet"]'), 3, "missing planet"),
         (("--set", 'ranking.labels=["loved"]'), 3, "no label loved"),

@@ -28,7 +28,11 @@ def test_missing_numbers_and_unseen_words_have_a_defined_value(rows):
 
 
 def test_what_has_no_usable_value_is_counted(rows):
-    counted = rows.agg(*(count.alias(name) for name, count in VECTOR.missing().items())).head().asDict()
+    counted = (
+        rows.agg(*(F.count_if(is_unusable).alias(name) for name, is_unusable in VECTOR.unusable().items()))
+        .head()
+        .asDict()
+    )
     assert counted == {"length": 3, "place": 1, "is_new": 1, "device": 2}
 
 

@@ -12,8 +12,8 @@ from winnow.features.featured import (
     categories,
     columns,
     declared,
-    defaults_taken,
     featured,
+    took_default,
     without_source,
 )
 from winnow.features.kinds import Feature
@@ -33,8 +33,8 @@ __all__ = [
     "check_known",
     "columns",
     "declared",
-    "defaults_taken",
     "featured",
     "profiles",
+    "took_default",
     "without_source",
 ]

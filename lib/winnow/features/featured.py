@@ -73,9 +73,9 @@ def featured(profiles: Profiles, settings: FeatureSettings) -> Step:
     return step
 
 
-def defaults_taken(settings: FeatureSettings) -> dict[str, Column]:
-    """Return for each declared feature the aggregate that counts the rows, out of ``featured``, that took its default."""
-    return {feature.name: F.count_if(F.col(DEFAULTED)[place]) for place, feature in enumerate(declared(settings))}
+def took_default(settings: FeatureSettings) -> dict[str, Column]:
+    """Return for each declared feature whether a row, out of ``featured``, took its default."""
+    return {feature.name: F.col(DEFAULTED)[place] for place, feature in enumerate(declared(settings))}
 
 
 def without_source(rows: DataFrame, profiles: Profiles, settings: FeatureSettings) -> dict[str, list[str]]:

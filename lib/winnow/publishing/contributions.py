@@ -10,7 +10,7 @@ from winnow import pipeline, schema
 from winnow.errors import InputNotReadyError, ModelError
 from winnow.publishing.featured import with_features
 from winnow.publishing.rankers import stored_rankers
-from winnow.publishing.recommendations import as_shown, shown_on
+from winnow.publishing.recommendations import as_shown
 from winnow.ranking import Ranker, contributions
 from winnow.run import Run
 
@@ -37,8 +37,8 @@ def explain_list(run: Run, as_of: dt.date, user: str) -> None:
             f"{as_of}: expected a list of {model} for user {user}, found none. Run recommend.py --date {as_of}."
         )
     version, rankers = _rankers(run, as_of, stored[0][schema.MODEL_VERSION])
-    rows = as_shown(run, lists.select(schema.USER_ID, schema.MEDIA_ID), as_of)
-    rows = shown_on(run, with_features(run, rows, [as_of]))
+    rows = as_shown(run, rankers, lists.select(schema.USER_ID, schema.MEDIA_ID), as_of)
+    rows = with_features(run, rows, [as_of])
     lines = [
         f"{as_of}: the list of user {user}, by {model}/{version}; beside each column the log odds that the score loses when the column is "
         "left at its mean in training:"

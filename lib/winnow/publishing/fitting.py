@@ -9,10 +9,11 @@ from pyspark.sql import functions as F
 
 from winnow import calibration, features, pipeline, ranking, schema
 from winnow.config import Settings
-from winnow.contracts import named
-from winnow.errors import CalibrationError, ContractError
+from winnow.contracts import HELPER, named
+from winnow.errors import CalibrationError, ContractError, SettingsError
 from winnow.ranking import LEARNERS, Ranker, RankingSettings, Survey, Vector
 from winnow.run import Run
+from winnow.settings import nearest
 
 #: Stratum, positive_rate and negative_rate: what the scores of a sample are corrected by.
 Rates = Sequence[tuple[str, float | None, float | None]]
@@ -47,14 +48,15 @@ def fit_ranker(run: Run, label: str, rows: DataFrame, columns: Sequence[str], ra
     """Return the ranker that is learnt from training rows, which have what is ``needed``; nothing is calibrated yet.
 
     ``columns``: those that are learnt from, numbers or words; ``rates``: what scores are corrected by, where the settings
-    say that they are. Raises DataError where nothing can be learnt.
+    say that they are. Raises DataError where nothing can be learnt, CalibrationError where scores would be no probabilities.
     """
     asked = run.settings.ranking
+    _check_correction(asked)
     numbers, words = ranking.kinds(rows, columns)
     run.tables.describe(f"{label}: what the training rows are like")
     counted = pipeline.fetch(rows.transform(ranking.frequent_levels(words, asked.most_levels))) if words else []
     vector = Vector(tuple(numbers), ranking.read_levels(counted, words))
-    defaults = features.defaults_taken(run.settings.features) if features.DEFAULTED in rows.columns else {}
+    defaults = features.took_default(run.settings.features) if features.DEFAULTED in rows.columns else {}
     (row,) = pipeline.fetch(rows.transform(ranking.survey(vector, defaults)))
     found = ranking.read_survey(row, label, vector, asked)
     run.say(
@@ -80,6 +82,25 @@ def fit_ranker(run: Run, label: str, rows: DataFrame, columns: Sequence[str], ra
         strata=run.settings.sampling.strata if is_corrected else (),
         rates=tuple(rates) if is_corrected else (),
     )
+
+
+def _check_correction(settings: RankingSettings) -> None:
+    """Refuse to undo the sampling on scores that are no probabilities: their log odds have no shift by the rates."""
+    if settings.correction == "on_scores" and not LEARNERS[settings.model].is_probability:
+        raise CalibrationError(
+            f'ranking.correction: expected "none" for {settings.model}, whose scores are an order and no probabilities, found '
+            '"on_scores". What is fitted to the validation days (ranking.calibration) makes them probabilities of the world.'
+        )
+
+
+def check_strata(settings: Settings, rows: DataFrame) -> None:
+    """Raise SettingsError for columns of ``sampling.strata`` that the examples do not have."""
+    if missing := [name for name in settings.sampling.strata if name not in rows.columns]:
+        hint = "".join(nearest(name, rows.columns) for name in missing)
+        raise SettingsError(
+            f"sampling.strata: expected columns of the examples, found {', '.join(missing)}{hint or '.'} They have: "
+            f"{', '.join(name for name in rows.columns if not name.startswith(HELPER))}"
+        )
 
 
 def _check_probabilities(found: Survey, settings: RankingSettings) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from winnow import schema, splitting
+from winnow import pipeline, schema, splitting
 from winnow.contracts import named
 from winnow.evaluation import cohorts, lists, scores
 from winnow.local import kept
 from winnow.publishing.score_metrics import sums_of, values_of
-from winnow.publishing.scoring import scored
+from winnow.publishing.scoring import scored, tell_unusable, unusable, unusable_counts
 from winnow.ranking import LEARNERS, Ranker
 from winnow.run import Run
 from winnow.slices import Slice
@@ -32,7 +32,7 @@ def publish_scores(run: Run, ranker: Ranker, held_out: DataFrame) -> dict[str, f
     """Replace the ranker's scores of the held-out days, tell how good they are, and return the metrics of the last part.
 
     ``held_out``: rows of the ranker's label with the columns that it learnt from, split, and those of ``sliced_by``. Rows of
-    a stratum that was not in training have no score. The metrics are named metric_label, such as auc_watched.
+    a stratum that was not in training have no score: they are counted in a warning, and not stored. The metrics are named metric_label, such as auc_watched.
     """
     settings, model = run.settings, run.settings.ranking.called
     days = [day for day in run.days if settings.splitting.split().part_of(day) in HELD_OUT]
@@ -49,7 +49,9 @@ def publish_scores(run: Run, ranker: Ranker, held_out: DataFrame) -> dict[str, f
         schema.SCORE,
     )
     names = dict.fromkeys(map(str, (*own, *sliced_by(run))))
-    with kept(scored(ranker, held_out).select(*map(named, names))) as found:
+    lacks = unusable(run, ranker, held_out)
+    with kept(scored(ranker, held_out).select(*map(named, names), lacks)) as found:
+        _tell_rows(run, ranker, found)
         made: dict[str, Column] = {
             schema.MODEL: F.lit(model),
             schema.LABEL: F.lit(ranker.label),
@@ -69,6 +71,19 @@ def publish_scores(run: Run, ranker: Ranker, held_out: DataFrame) -> dict[str, f
         for metric in scores.METRICS_OF_SCORES
         if last.get(metric) is not None
     }
+
+
+def _tell_rows(run: Run, ranker: Ranker, found: DataFrame) -> None:
+    """Warn of rows that have no score, and tell of which columns rows have no usable value."""
+    run.tables.describe(f"{ranker.label}: rows without a score, and without a usable value")
+    no_score = F.count_if(F.col(schema.SCORE).isNull()).alias(schema.SCORE)
+    (row,) = pipeline.fetch(found.agg(F.count(F.lit(1)).alias(schema.ROWS), no_score, *unusable_counts(ranker)))
+    if row[schema.SCORE]:
+        run.warn(
+            f"{ranker.label}: {row[schema.SCORE]:,} of {row[schema.ROWS]:,} held-out rows have no score and are not stored: they "
+            "are of strata that training had no positives or no negatives of. Train on more days, or sample by fewer strata."
+        )
+    tell_unusable(run, ranker, "held-out rows", row[schema.ROWS], row)
 
 
 def _measured(run: Run, found: DataFrame, part: str) -> list[dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import replace
 
 from pyspark.sql import DataFrame
@@ -11,7 +13,7 @@ from winnow import calibration, pipeline, schema, splitting
 from winnow.errors import InputNotReadyError, SettingsError
 from winnow.local import kept
 from winnow.publishing.featured import ranked_by, with_features
-from winnow.publishing.fitting import Rates, fit_ranker, needed, view_of
+from winnow.publishing.fitting import Rates, check_strata, fit_ranker, needed, view_of
 from winnow.publishing.held_out import HELD_OUT, publish_scores, sliced_by
 from winnow.publishing.rankers import store_rankers
 from winnow.publishing.scoring import OVERALL, scored
@@ -27,13 +29,14 @@ def publish_ranker(run: Run) -> None:
     where ``ranking.serve`` says so and every label's AUC is at least ``ranking.least_auc``.
 
     Raises InputNotReadyError without training rows or tiles, LeakError where training knows what comes later, DataError
-    where nothing can be learnt, CalibrationError where scores would be no probabilities, SettingsError for an engine
+    where nothing can be learnt, CalibrationError where scores would be no probabilities, SettingsError for strata that the days were not sampled by and for an engine
     without Spark ML, GuardError for a version that must not serve.
     """
     _check_engine(run)
     _check_validation(run)
     asked = ranked_by(run.settings)
     examples = with_features(run, _parted(run), run.days)
+    check_strata(run.settings, examples)
     rankers, metrics = [], dict[str, float]()
     for label in run.settings.ranking.labels:
         view = view_of(run.settings, examples, label)
@@ -98,8 +101,19 @@ def _rates(run: Run, label: str) -> Rates:
             f"{label}: expected the rates of its sample in {run.tables.location(schema.LEDGER)}, found none for the training "
             'days. Run prepare_examples on them, or set ranking.correction = "by_weights".'
         )
+    _check_ledger(run, label, [row[schema.STRATUM] for row in found if row[schema.STRATUM] != OVERALL])
     columns = (schema.STRATUM, schema.POSITIVE_RATE, schema.NEGATIVE_RATE)
     return tuple(sorted(tuple(row[name] for name in columns) for row in found))
+
+
+def _check_ledger(run: Run, label: str, strata: Sequence[str]) -> None:
+    """Raise SettingsError where the days were sampled by other strata than the settings name: no row would have a rate."""
+    asked = run.settings.sampling.strata
+    for found in sorted({tuple(json.loads(stratum)) for stratum in strata} - {asked}):
+        raise SettingsError(
+            f"sampling.strata: expected {list(found)}, by which the ledger tells {label} of the training days, found "
+            f"{list(asked)}. Set it so, or run prepare_examples on those days again."
+        )
 
 
 def _calibrated(run: Run, ranker: Ranker, held_out: DataFrame) -> Ranker:

@@ -8,17 +8,19 @@ from collections.abc import Sequence
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from winnow import pipeline, reranking, retrieval, schema
+from winnow import features, pipeline, reranking, retrieval, schema
 from winnow.contracts import HELPER
 from winnow.errors import SettingsError
+from winnow.local import kept
 from winnow.publishing.allowed import allowed_pairs
 from winnow.publishing.featured import with_features
 from winnow.publishing.known import all_users
 from winnow.publishing.profiles import clock_of
 from winnow.publishing.rankers import stored_rankers
-from winnow.publishing.scoring import scored
-from winnow.ranking import FEATURES, NUMBERS, Ranker
+from winnow.publishing.scoring import scored, tell_unusable, unusable, unusable_counts
+from winnow.ranking import FEATURES, LEARNERS, NUMBERS, Ranker
 from winnow.run import Run
+from winnow.settings import nearest
 from winnow.slices import Slice
 
 #: What is counted of a user's list.
@@ -40,9 +42,8 @@ def publish_recommendations(run: Run, as_of: dt.date) -> None:
             "Use --engine spark."
         )
     version, rankers = stored_rankers(run)
-    rows = as_shown(run, allowed_pairs(run, as_of), as_of)
-    ranked = combined(run, rankers, shown_on(run, with_features(run, rows, [as_of])))
-    lists = ranked.transform(reranking.choose(run.settings.reranking))
+    rows = as_shown(run, rankers, allowed_pairs(run, as_of), as_of)
+    ranked = combined(run, rankers, with_features(run, rows, [as_of]))
     model = run.settings.ranking.called
     made: dict[str, Column] = {
         schema.AS_OF_DATE: F.lit(as_of),
@@ -51,16 +52,31 @@ def publish_recommendations(run: Run, as_of: dt.date) -> None:
         schema.MODEL_VERSION: F.lit(version),
     }
     where: Slice = {schema.AS_OF_DATE: as_of, schema.MODEL: model}
-    run.tables.describe(f"{as_of}: lists of {model}")
-    found = lists.withColumns(made).select(*schema.RECOMMENDATIONS.columns)
-    run.tables.replace(schema.RECOMMENDATIONS, found, where, record=run.metadata(), files=run.tables.parallelism())
+    # Kept, so that what rows lack is counted without scoring them again.
+    with kept(ranked) as candidates:
+        _tell_candidates(run, as_of, rankers, candidates)
+        lists = candidates.transform(reranking.choose(run.settings.reranking))
+        found = lists.withColumns(made).select(*schema.RECOMMENDATIONS.columns)
+        run.tables.describe(f"{as_of}: lists of {model}")
+        run.tables.replace(schema.RECOMMENDATIONS, found, where, record=run.metadata(), files=run.tables.parallelism())
     if not run.is_dry:
         _tell(run, as_of, where, f"{model}/{version}")
 
 
-def as_shown(run: Run, rows: DataFrame, as_of: dt.date) -> DataFrame:
-    """Return pairs with the context that they are scored in: the day, its hour, and what ``ranking.context`` says."""
+def as_shown(run: Run, rankers: Sequence[Ranker], rows: DataFrame, as_of: dt.date) -> DataFrame:
+    """Return pairs with the context that they are scored in: the day, its hour, and what ``ranking.context`` says.
+
+    Raises SettingsError for a context that neither the rankers nor features ask for.
+    """
     settings = run.settings.ranking
+    asked = {*map(str, schema.OPTIONAL_CONTEXT), *LEARNERS[settings.model].reads(settings)}
+    asked |= {name for ranker in rankers for name in (*ranker.vector.columns, *ranker.strata)}
+    asked -= {feature.name for feature in features.declared(run.settings.features)}
+    if unknown := sorted(set(settings.context) - asked):
+        raise SettingsError(
+            f"ranking.context: expected columns that a ranker, its strata or features ask for, found {', '.join(unknown)}"
+            f"{nearest(unknown[0], asked) or '.'} They ask for: {', '.join(sorted(asked))}"
+        )
     midnight = dt.datetime.combine(as_of, dt.time(), dt.UTC) - dt.timedelta(hours=clock_of(run).utc_offset_h)
     context: dict[str, Column] = {
         schema.AS_OF_DATE: F.lit(as_of),
@@ -69,28 +85,38 @@ def as_shown(run: Run, rows: DataFrame, as_of: dt.date) -> DataFrame:
     kinds = {str(column): column.type for column in schema.OPTIONAL_CONTEXT}
     context |= {name: F.lit(value).cast(kinds.get(name, "string")) for name, value in settings.context.items()}
     media, users = run.tables.read_if_there(schema.MEDIA), run.tables.read_if_there(schema.USERS)
-    if media is not None:
+    if media is not None and schema.MEDIA_DURATION_S in media.columns:
         rows = rows.join(media.select(schema.MEDIA_ID, schema.MEDIA_DURATION_S), on=schema.MEDIA_ID, how="left")
-    if users is not None and schema.COUNTRY not in context:
+    if users is not None and schema.COUNTRY in users.columns and schema.COUNTRY not in context:
         rows = rows.join(users.select(schema.USER_ID, schema.COUNTRY), on=schema.USER_ID, how="left")
     return rows.withColumns(context)
 
 
 def combined(run: Run, rankers: Sequence[Ranker], rows: DataFrame) -> DataFrame:
-    """Return the rows with score: the weighted sum of the labels' probabilities (``ranking.combination``)."""
+    """Return what re-ranking reads of the rows and score: the weighted sum of the labels' probabilities.
+
+    The weights are those of ``ranking.combination``. Of each ranker there is also what ``unusable`` makes.
+    """
     total: Column = F.lit(0.0)
+    lacks = [unusable(run, ranker, rows) for ranker in rankers]
     for ranker in rankers:
         name = f"{HELPER}score_{ranker.label}"
         found = scored(ranker, rows, unseen="overall").withColumnRenamed(schema.SCORE, name)
         rows = found.drop(FEATURES, NUMBERS)
         total = total + F.lit(run.settings.ranking.part_of(ranker.label)) * F.col(name)
-    return rows.withColumn(schema.SCORE, total)
+    own = (schema.USER_ID, schema.MEDIA_ID, schema.REASON, reranking.ALIKE, reranking.AGE_DAYS)
+    return rows.select(*own, total.alias(schema.SCORE), *lacks)
 
 
-def shown_on(run: Run, rows: DataFrame) -> DataFrame:
-    """Return the rows with a null for each column of the strata that is not known before they are shown."""
-    unknown = [name for name in run.settings.sampling.strata if name not in rows.columns]
-    return rows.withColumns({name: F.lit(None).cast("string") for name in unknown})
+def _tell_candidates(run: Run, as_of: dt.date, rankers: Sequence[Ranker], candidates: DataFrame) -> None:
+    """Tell of which columns the candidates have no usable value."""
+    if run.is_dry:
+        return
+    run.tables.describe(f"{as_of}: candidates scored, and those without a usable value")
+    counts = (count for ranker in rankers for count in unusable_counts(ranker))
+    (row,) = pipeline.fetch(candidates.agg(F.count(F.lit(1)).alias(schema.ROWS), *counts))
+    for ranker in rankers:
+        tell_unusable(run, ranker, "candidates", row[schema.ROWS], row)
 
 
 def _tell(run: Run, as_of: dt.date, where: Slice, model: str) -> None:

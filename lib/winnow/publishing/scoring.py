@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from winnow import calibration, schema
-from winnow.contracts import json_of, named
+from winnow import calibration, features, schema
+from winnow.contracts import HELPER, json_of, named
 from winnow.local import local_rows
 from winnow.ranking import Ranker
+from winnow.run import Run
 
 _RATES = f"{schema.STRATUM} string, {schema.POSITIVE_RATE} double, {schema.NEGATIVE_RATE} double"
 
+#: A column that so many training rows had is missed where no row has it that is scored.
+_MISSED_FROM = 0.5
+_UNUSABLE = f"{HELPER}unusable"
 
 #: The stratum under which a ranker keeps the rates of all strata together; none is called so, for strata are JSON objects.
 OVERALL = "*"
@@ -24,7 +29,8 @@ def scored(ranker: Ranker, rows: DataFrame, *, unseen: Literal["null", "overall"
 
     ``rows``: the columns that the ranker learnt from, and those of the strata where its scores are corrected. A score is
     null where the row's stratum was not in training, for nothing was learnt there; ``unseen = "overall"``: it is corrected by
-    the rates of all strata together, which is what is known of a row whose stratum is told only when it is shown.
+    the rates of all strata together, which is what is known of a row whose stratum is told only when it is shown. A column of
+    the strata that the rows do not have is not null there, which is a stratum of its own, but not known.
     """
     assembled = rows.transform(ranker.vector.assemble())
     found = ranker.model.transform(assembled)
@@ -37,8 +43,44 @@ def scored(ranker: Ranker, rows: DataFrame, *, unseen: Literal["null", "overall"
     return found
 
 
+def unusable(run: Run, ranker: Ranker, rows: DataFrame) -> Column:
+    """Return for each column of the ranker whether a row has no usable value of it, and its default instead: one array."""
+    taken = features.took_default(run.settings.features) if features.DEFAULTED in rows.columns else {}
+    each = (taken.get(name, is_unusable) for name, is_unusable in ranker.vector.unusable().items())
+    return F.array(*each).alias(f"{_UNUSABLE}_{ranker.label}")
+
+
+def unusable_counts(ranker: Ranker) -> list[Column]:
+    """Return the aggregates that ``tell_unusable`` reads, over rows with what ``unusable`` made."""
+    array = F.col(f"{_UNUSABLE}_{ranker.label}")
+    return [F.count_if(array[place]).alias(_count(ranker, name)) for place, name in enumerate(ranker.vector.columns)]
+
+
+def tell_unusable(run: Run, ranker: Ranker, what: str, rows: int, counts: Mapping[str, Any]) -> None:
+    """Say of which columns rows that are scored have their default, and warn of those that training knew and no row has."""
+    if not rows:
+        return
+    shares = {name: counts[_count(ranker, name)] / rows for name in ranker.vector.columns}
+    told = (f"{name} {share:.1%} ({ranker.defaulted.get(name, 0.0):.1%})" for name, share in shares.items() if share)
+    if some := ", ".join(told):
+        run.say(f"{ranker.label}: {what} without a usable value (of training rows): {some}")
+    missed = [
+        name for name, share in shares.items() if share == 1 and 1 - ranker.defaulted.get(name, 0.0) > _MISSED_FROM
+    ]
+    if missed:
+        run.warn(
+            f"{ranker.label}: none of {rows:,} {what} has a usable value of {', '.join(missed)}, which most training rows had: all "
+            "have its default. What is known only when a list is shown is told by [ranking.context]; else look for its source."
+        )
+
+
+def _count(ranker: Ranker, column: str) -> str:
+    return f"{ranker.label} {column}"
+
+
 def _with_rates(ranker: Ranker, rows: DataFrame, unseen: str) -> DataFrame:
-    stratum = json_of({name: named(name) for name in ranker.strata})
+    is_known = unseen == "null" or set(ranker.strata) <= set(rows.columns)
+    stratum = json_of({name: named(name) for name in ranker.strata}) if is_known else F.lit(None).cast("string")
     rates = local_rows(rows.sparkSession, [rate for rate in ranker.rates if rate[0] != OVERALL], _RATES)
     joined = rows.withColumn(schema.STRATUM, stratum).join(F.broadcast(rates), schema.STRATUM, how="left")
     if unseen == "null":

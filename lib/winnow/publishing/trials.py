@@ -11,7 +11,7 @@ from winnow.errors import DataError
 from winnow.evaluation import ranking as metrics_of_lists
 from winnow.pipeline import fetch, training_view
 from winnow.publishing.featured import ranked_by
-from winnow.publishing.fitting import Rates, fit_ranker, needed, view_of
+from winnow.publishing.fitting import Rates, check_strata, fit_ranker, needed, view_of
 from winnow.publishing.score_metrics import sums_of, values_of
 from winnow.publishing.scoring import OVERALL, scored
 from winnow.publishing.trial_folds import Fold, Folds
@@ -47,6 +47,7 @@ def _judged_ranker(run: Run, folds: Folds, fold: Fold) -> float:
     columns, strata = ranked_by(settings), settings.sampling.strata
     with folds.ranked_rows(fold, run) as (train, after):
         view = view_of(settings, train, label)
+        check_strata(settings, view)
         rows = view.select(*dict.fromkeys((*needed(settings.ranking, view, columns), *strata)))
         rates = _rates(rows, strata) if settings.ranking.correction == "on_scores" else ()
         ranker = fit_ranker(run, label, rows, columns, rates)

@@ -11,6 +11,13 @@ from winnow.settings import check, check_between, check_columns, check_name
 
 #: Every learner by name; ``learners.LEARNERS`` has their code.
 MODELS = ("gbt", "logistic", "forest", "fm", "xgb", "xgb_rank", "deep")
+#: What a candidate itself tells, or the day that lists are made for: no context is put in their place.
+_TOLD_BY_THE_ROW = (
+    *map(str, schema.IMPRESSIONS.columns),
+    str(schema.AS_OF_DATE),
+    str(schema.REASON),
+    str(schema.SCORE),
+)
 
 
 @dataclass(frozen=True)
@@ -226,7 +233,10 @@ class RankingSettings:
             check_name("name", self.name)
         check_columns("columns", self.columns)
         check_columns("context", self.context)
-        check_between("hour", self.hour, 0, 24)
+        for name in self.context:
+            is_free = name not in _TOLD_BY_THE_ROW
+            check(is_free, "context", f"columns of what surrounds a list, none of {', '.join(_TOLD_BY_THE_ROW)}", name)
+        check(0 <= self.hour < 24, "hour", "a number from 0, below 24", self.hour)
         check_between("least_auc", self.least_auc, 0, 1)
         check_between("most_levels", self.most_levels, 1, 10_000)
         check(

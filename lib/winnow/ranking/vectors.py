@@ -76,12 +76,11 @@ class Vector:
 
         return step
 
-    def missing(self) -> dict[str, Column]:
-        """Return for each column the aggregate that counts its rows without a usable value."""
-        counts = {name: F.count_if(_finite(named(name)).isNull()) for name in self.numbers}
-        return counts | {
-            name: F.count_if(~F.coalesce(named(name).isin(list(levels)), F.lit(False)))
-            for name, levels in self.levels.items()
+    def unusable(self) -> dict[str, Column]:
+        """Return for each column whether a row has no usable value of it."""
+        are_numbers = {name: _finite(named(name)).isNull() for name in self.numbers}
+        return are_numbers | {
+            name: ~F.coalesce(named(name).isin(list(levels)), F.lit(False)) for name, levels in self.levels.items()
         }
 
     def as_record(self) -> dict[str, list[str] | dict[str, list[str]]]:
