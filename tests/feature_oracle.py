@@ -6,24 +6,24 @@ import math
 
 import duckdb
 
-#: Windows and half-lives of the defaults, in days.
-WINDOWS, HALF_LIFE, HALF_LIVES = (1, 7, 28), 7, 4
-LONGEST, MEMORY = 28, HALF_LIFE * HALF_LIVES
-CROSSES = ("genre", "actor", "director", "language", "device", "surface", "daypart", "length")
 CONTENT = ("genre", "actor", "tag", "director", "creator", "composer", "language", "distributor")
 CONTEXTS = ("device", "surface", "country", "hour", "length", "surface_length")
 
-ROWS = """
-    create table log as
-    select *, strftime(impression_ts, '%H')::int as hour,
-           ['night', 'morning', 'afternoon', 'evening'][strftime(impression_ts, '%H')::int // 6 + 1] as daypart,
+#: Every row of the log, by the log's own clock (log_ts) and by the user's (local_ts).
+SHOWN = """
+    create table shown as
+    select *, least(event_date, log_ts::date) as as_of_date, strftime(local_ts, '%H')::int as hour,
+           ['night', 'morning', 'afternoon', 'evening'][strftime(local_ts, '%H')::int // 6 + 1] as daypart,
            greatest(0, floor(log2(media_duration_s / 2)))::int::varchar as length,
            round(watch_s * 1000)::bigint as watch_ms,
            (liked or commented or shared or followed)::int as acted,
            case when round(watch_s * 1000) * 10 >= media_duration_s * 8000 then 1
                 when round(watch_s * 1000) * 10 <= media_duration_s * 1000 then 0 end as y
-    from impressions
+    from (select *, impression_ts + to_minutes({minutes}) as log_ts, impression_ts + to_minutes({local_minutes}) as local_ts
+          from impressions)
 """
+#: What is counted: not what was shown after the end of the log's day.
+LOG = "create table log as select * from shown where log_ts::date <= event_date"
 CONTENTS = """
     create table content as
     select media_id, 'genre' as aspect, unnest(genres) as aspect_value from media
@@ -63,13 +63,19 @@ def prior(groups):
 class Oracle:
     """Features of single impressions, asked for one at a time."""
 
-    def __init__(self, impressions, media, searches):
-        """Load the tables (Arrow)."""
+    def __init__(self, impressions, media, searches, settings, clock):
+        """Load the tables (Arrow); ``settings``, ``clock``: those that the features are asked with."""
+        self.asked, self.lag = settings, dt.timedelta(days=math.ceil(clock.maturity_hours / 24))
+        self.longest = dt.timedelta(days=max(settings.windows_days))
+        self.memory = dt.timedelta(days=settings.half_life_days * settings.half_lives)
         self.sql = duckdb.connect()
         for name, table in (("impressions", impressions), ("media", media), ("searches", searches)):
             self.sql.register(f"{name}_arrow", table)
             self.sql.execute(f"create table {name} as select * from {name}_arrow")
-        for statement in (ROWS, CONTENTS, ASPECTS):
+        minutes = round(clock.utc_offset_h * 60)
+        own = "".join(f"when '{code}' then {round(h * 60)} " for code, h in settings.country_utc_offset_h.items())
+        local = f"case country {own}else {minutes} end" if own else minutes
+        for statement in (SHOWN.format(minutes=minutes, local_minutes=local), LOG, CONTENTS, ASPECTS):
             self.sql.execute(statement)
         self.priors, self.rates = {}, {}
 
@@ -83,7 +89,7 @@ class Oracle:
 
     def learn(self, day):
         """Work out the priors and the rates by value as of the day."""
-        start = day - dt.timedelta(days=LONGEST)
+        start = day - self.longest
         for who in ("user_id", "media_id"):
             groups = self.all(
                 f"select count(y), coalesce(sum(y), 0) from log where event_date >= ? and event_date < ? group by {who}",
@@ -107,9 +113,9 @@ class Oracle:
 
     def features(self, impression_id):
         """Return name -> value of every windowed feature of one impression."""
-        cursor = self.sql.execute("select * from log where impression_id = ?", [impression_id])
+        cursor = self.sql.execute("select * from shown where impression_id = ?", [impression_id])
         row = dict(zip([column[0] for column in cursor.description], cursor.fetchone(), strict=True))
-        day, user, media = row["event_date"], row["user_id"], row["media_id"]
+        day, user, media = row["as_of_date"] - self.lag, row["user_id"], row["media_id"]
         if (day, "user_id") not in self.priors:
             self.learn(day)
         return {**self._user(day, user), **self._media(day, media), **self._context(day, row), **self._cross(day, row)}
@@ -130,7 +136,7 @@ class Oracle:
 
     def _user(self, day, user):
         found = {}
-        for days in WINDOWS:
+        for days in self.asked.windows_days:
             rows, n, k, acted, watch, visits, active = self._sums("user_id", user, day - dt.timedelta(days=days), day)
             found |= {
                 f"user_log_rows_{days}d": math.log1p(rows),
@@ -138,42 +144,76 @@ class Oracle:
                 f"user_log_watch_s_{days}d": math.log1p(watch / 1000),
                 f"user_engaged_rate_{days}d": self._smoothed(day, "user_id", k, n),
             }
-        last = self.one("select max(event_date) from log where user_id = ? and event_date < ?", user, day)[0]
-        searched = self.one(
-            "select count(*) from searches where user_id = ? and event_date >= ? and event_date < ?",
+        last = self.one(
+            "select max(event_date) from log where user_id = ? and event_date < ? and event_date >= ?",
             user,
-            day - dt.timedelta(days=MEMORY),
             day,
+            day - self.longest,
         )[0]
-        genres = self.all(
-            """select aspect_value, sum(y * 2 ** (3 - (date_diff('day', event_date, ?) - 1) // 7)), sum(y)
-               from log join aspects using (impression_id)
-               where user_id = ? and aspect = 'genre' and event_date < ? and event_date >= ? group by 1""",
-            day,
-            user,
-            day,
-            day - dt.timedelta(days=MEMORY),
-        )
-        weights = [weight or 0 for _, weight, _ in genres]
+        weights = [weight for _, _, weight in self._remembered(day, user, "genre").values()]
         return found | {
             "user_session_s": watch / 1000 / visits if visits else 0.0,
             "user_acted_rate": acted / rows if rows else 0.0,
-            "user_days_since_active": (day - last).days if last else LONGEST + 1,
-            "user_log_searches": math.log1p(searched),
+            "user_days_since_active": (day - last).days if last else self.longest.days + 1,
+            "user_log_searches": math.log1p(sum(self._terms(day, user).values())),
             "user_top_genre_share": max(weights) / sum(weights) if sum(weights) else 0.0,
             "user_genres": sum(weight > 0 for weight in weights),
+            "user_last_genre_code": self._last_genre(day, user),
         }
+
+    def _last_genre(self, day, user):
+        """Return the main genre of what the user engaged with last, None where they did not."""
+        last = self.one(
+            """select m.genres[1] from log join media m using (media_id)
+               where user_id = ? and y = 1 and event_date < ? and event_date >= ? order by impression_ts desc, media_id desc limit 1""",
+            user,
+            day,
+            day - self.longest,
+        )
+        return last and last[0]
+
+    def _remembered(self, day, user, aspect):
+        """Return value -> judged, engaged, and engaged halved with age, of the values of most engagement."""
+        found = self.all(
+            """select aspect_value, count(y), coalesce(sum(y), 0),
+                      coalesce(sum(y * 2 ** (? - 1 - (date_diff('day', event_date, ?) - 1) // ?)), 0)
+               from log join aspects using (impression_id)
+               where user_id = ? and aspect = ? and event_date < ? and event_date >= ?
+               group by 1 order by 3 desc, count(*) desc, 1 limit ?""",
+            self.asked.half_lives,
+            day,
+            self.asked.half_life_days,
+            user,
+            aspect,
+            day,
+            day - self.memory,
+            self.asked.most_values,
+        )
+        return {value: (n, k, weight) for value, n, k, weight in found}
+
+    def _terms(self, day, user):
+        """Return term -> searches, of the terms that are remembered."""
+        found = self.all(
+            """select lower(trim(term)), count(*) from searches where user_id = ? and event_date >= ? and event_date < ?
+               group by 1 order by 2 desc, 1 limit ?""",
+            user,
+            day - self.memory,
+            day,
+            self.asked.most_values,
+        )
+        return dict(found)
 
     def _media(self, day, media):
         found = {}
-        for days in WINDOWS:
+        for days in self.asked.windows_days:
             rows, n, k, acted, watch, _, _ = self._sums("media_id", media, day - dt.timedelta(days=days), day)
             found[f"media_log_rows_{days}d"] = math.log1p(rows)
             found[f"media_engaged_rate_{days}d"] = self._smoothed(day, "media_id", k, n)
         latest = self.one(
-            "select count(*) from log where media_id = ? and event_date = ? and hour >= 18",
+            "select count(*) from log where media_id = ? and event_date = ? and strftime(log_ts, '%H')::int >= ?",
             media,
             day - dt.timedelta(days=1),
+            24 - self.asked.last_hours,
         )[0]
         found |= {
             "media_log_latest_rows": math.log1p(latest),
@@ -183,9 +223,10 @@ class Oracle:
         sold = self.all(
             """select aspect_value from log join aspects using (impression_id)
                where aspect = 'distributor' and event_date < ? and event_date >= ?
-               group by 1 order by count(*) desc, 1 limit 3""",
+               group by 1 order by count(*) desc, 1 limit ?""",
             day,
-            day - dt.timedelta(days=LONGEST),
+            day - self.longest,
+            self.asked.top_distributors,
         )
         own = self.one("select distributor from media where media_id = ?", media)[0]
         found["media_is_top_distributor"] = float((own,) in sold)
@@ -204,23 +245,10 @@ class Oracle:
 
     def _cross(self, day, row):
         found, user, media = {}, row["user_id"], row["media_id"]
-        start = day - dt.timedelta(days=MEMORY)
-        own = self._sums("user_id", user, day - dt.timedelta(days=LONGEST), day)
+        own = self._sums("user_id", user, day - self.longest, day)
         own_rate = self._smoothed(day, "user_id", own[2], own[1])
-        for aspect in CROSSES:
-            mine = {
-                value: (n, k or 0, weight or 0)
-                for value, n, k, weight in self.all(
-                    """select aspect_value, count(y), sum(y), sum(y * 2 ** (3 - (date_diff('day', event_date, ?) - 1) // 7))
-                       from log join aspects using (impression_id)
-                       where user_id = ? and aspect = ? and event_date < ? and event_date >= ? group by 1""",
-                    day,
-                    user,
-                    aspect,
-                    day,
-                    start,
-                )
-            }
+        for aspect in self.asked.crosses:
+            mine = self._remembered(day, user, aspect)
             values = [row[aspect]] if aspect in row else []
             if not values:
                 asked = self.all("select aspect_value from content where media_id = ? and aspect = ?", media, aspect)
@@ -233,37 +261,24 @@ class Oracle:
                 f"cross_{aspect}_rate": (k + strength * own_rate) / (n + strength),
                 f"cross_{aspect}_share": weight / everything if everything else 0.0,
             }
-        its = self._sums("media_id", media, day - dt.timedelta(days=LONGEST), day)
+        its = self._sums("media_id", media, day - self.longest, day)
         its_rate = self._smoothed(day, "media_id", its[2], its[1])
         for aspect in ("country", "surface"):
-            rows, n, k = self.one(
-                f"""select count(*), count(y), coalesce(sum(y), 0) from log
-                    where media_id = ? and {aspect} = ? and event_date < ? and event_date >= ?""",
+            remembered = self.all(
+                f"""select {aspect}, count(*), count(y), coalesce(sum(y), 0) from log
+                    where media_id = ? and {aspect} is not null and event_date < ? and event_date >= ?
+                    group by 1 order by 4 desc, 2 desc, 1 limit ?""",
                 media,
-                row[aspect],
                 day,
-                day - dt.timedelta(days=LONGEST),
+                day - self.longest,
+                self.asked.most_values,
             )
+            rows, n, k = next((told for value, *told in remembered if value == row[aspect]), (0, 0, 0))
             strength = self.priors[day, "media_id"][1]
             found[f"cross_log_rows_in_{aspect}"] = math.log1p(rows)
             found[f"cross_rate_in_{aspect}"] = (k + strength * its_rate) / (n + strength)
-        last = self.one(
-            """select m.genres[1] from log join media m using (media_id) where user_id = ? and y = 1 and event_date < ?
-               order by impression_ts desc, media_id desc limit 1""",
-            user,
-            day,
-        )
         named = self.one('select genres, "cast", title, director from media where media_id = ?', media)
-        found["cross_last_genre_match"] = float(last is not None and last[0] in named[0])
-        terms = {
-            term
-            for (term,) in self.all(
-                "select distinct term from searches where user_id = ? and event_date < ? and event_date >= ?",
-                user,
-                day,
-                start,
-            )
-        }
+        found["cross_last_genre_match"] = float(self._last_genre(day, user) in named[0])
         words = {word.lower() for word in (*named[0], *named[1], named[2], named[3])}
-        found["cross_search_match"] = float(bool(terms & words))
+        found["cross_search_match"] = float(bool(set(self._terms(day, user)) & words))
         return found

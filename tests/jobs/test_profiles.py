@@ -1,13 +1,15 @@
 """Tiles built by the job, and features read from them as of a day, held against an oracle apart (DuckDB)."""
 
 import datetime as dt
+import json
 import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
-from feature_oracle import Oracle
+from feature_oracle import CONTENT, Oracle
+from winnow.features.settings import CONTEXT
 
 DAYS = [dt.date(2025, 1, 6) + dt.timedelta(days=place) for place in range(3)]
 WORLD = [
@@ -113,27 +115,84 @@ def test_the_tiles_of_users_and_media_sum_to_the_impressions(root, read):
         assert sums == dict.fromkeys(DAYS[:2], 2500)
 
 
-def test_every_windowed_feature_of_a_thousand_rows_is_what_the_oracle_says(root, read, found):
-    from winnow.features import FeatureSettings, declared
+#: Six days, of which the first is beyond every window of the last: windows, half-lives, delays and limits all cut something.
+SIX_DAYS = [dt.date(2025, 1, 6) + dt.timedelta(days=place) for place in range(6)]
+SHORT = {
+    "features.windows_days": [1, 2, 4],
+    "features.half_life_days": 2,
+    "features.half_lives": 2,
+    "features.crosses": [*CONTENT, *CONTEXT],
+    "features.most_values": 3,
+    "features.top_distributors": 2,
+}
+#: A log kept in another zone, whose watch times settle half a day after its days, of users some of whom live elsewhere.
+ELSEWHERE = {
+    "features.last_hours": 3,
+    "features.country_utc_offset_h": {"DE": 1.0, "IN": 5.5},
+    "splitting.utc_offset_h": 8,
+    "labelling.maturity_hours": 12,
+}
 
-    tables = [read(root, name).toArrow() for name in ("impressions", "media", "searches")]
-    oracle = Oracle(*tables)
-    windowed = {
-        feature.name
-        for feature in declared(FeatureSettings())
-        if feature.window_days is not None and feature.kind != "category"
-    }
-    assert len(found) == 1000
+
+@pytest.fixture(scope="module")
+def six_days(tmp_path_factory, run_job):
+    place = tmp_path_factory.mktemp("six_days")
+    world = [f"--set=synthetic.{one}" for one in ("rows_per_day=600", "users=40", "media=60", "searches_per_day=120")]
+    assert run_job("make_impressions", place, *world, "--start", SIX_DAYS[0], "--end", SIX_DAYS[-1]).code == 0
+    return place
+
+
+@pytest.mark.parametrize("changes", [SHORT, SHORT | ELSEWHERE], ids=["short", "elsewhere"])
+def test_every_windowed_feature_is_what_the_oracle_says(changes, six_days, tmp_path, run_job, run_on, read):
+    from pyspark.sql import functions as F
+
+    from winnow.config import Settings
+    from winnow.features import as_of_day, declared, featured
+    from winnow.publishing import read_profiles
+    from winnow.publishing.profiles import clock_of
+
+    # Eight hours ahead of UTC the days begin eight hours earlier. The times are moved by seven only, so that the last hour of
+    # each day's rows is shown when the day is over, as by clocks that run ahead.
+    log = read(six_days, "impressions")
+    if changes is not SHORT:
+        log = log.withColumn("impression_ts", F.timestamp_micros(F.unix_micros("impression_ts") - 7 * 3_600_000_000))
+    log.coalesce(1).write.format("delta").partitionBy("event_date").save(f"{tmp_path}/impressions")
+    elsewhere = {f"tables.{name}": f"{six_days}/{name}" for name in ("media", "users", "searches")}
+    sets = [f"--set={key}={toml(value)}" for key, value in (changes | elsewhere).items()]
+    ended = run_job("build_profiles", tmp_path, *sets, "--start", SIX_DAYS[0], "--end", SIX_DAYS[-2])
+    assert ended.code == 0, ended.err
+
+    run = run_on(tmp_path, Settings().changed(changes | elsewhere))
+    settings, clock, as_of = run.settings.features, clock_of(run), SIX_DAYS[-2:]
+    rows = read(tmp_path, "impressions").where(F.col("event_date").isin(as_of)).transform(as_of_day(clock))
+    some = rows.orderBy(F.xxhash64("impression_id")).limit(150)
+    found = some.transform(featured(read_profiles(run, as_of), settings)).toArrow().to_pylist()
+    tables = ((tmp_path, "impressions"), (six_days, "media"), (six_days, "searches"))
+    oracle = Oracle(*(read(place, name).toArrow() for place, name in tables), settings, clock)
+    names = {one.name for one in declared(settings) if one.window_days is not None}
+    names = {name for name in names if not name.endswith("_code")} | {"user_last_genre_code"}
+    genres = read(six_days, "media").select(F.explode("genres").alias("genre")).distinct()
+    code = F.pmod(F.xxhash64("genre"), F.lit(settings.buckets - 1)) + 1
+    codes = {None: 0} | dict(map(tuple, genres.select("genre", code).collect()))
     told = []
-    for impression_id, row in found.items():
-        expected = oracle.features(impression_id)
-        assert set(expected) == windowed
+    for row in found:
+        expected = oracle.features(row["impression_id"])
+        expected["user_last_genre_code"] = codes[expected["user_last_genre_code"]]
+        assert set(expected) == names
         told += [
-            f"{impression_id} {name}: expected {value}, found {row[name]}"
+            f"{row['impression_id']} {name}: expected {value}, found {row[name]}"
             for name, value in expected.items()
             if abs(row[name] - value) > 1e-9 * max(1.0, abs(value))
         ]
+    assert len(found) == 150
     assert not told, "\n".join([str(len(told)), *told[:20]])
+
+
+def toml(value):
+    """Return the value as --set takes it."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {toml(one)}" for key, one in value.items()) + "}"
+    return json.dumps(value)
 
 
 def test_no_feature_is_null_or_a_constant_where_its_source_is_there(found, names):
@@ -193,7 +252,9 @@ def test_a_tile_that_was_known_later_than_it_is_used_is_refused(root, tmp_path, 
 
 
 def test_what_is_not_known_has_its_default_and_is_counted(told, strange, profiles, run_on, root, names):
-    from winnow.features import declared, defaults_taken, featured
+    from pyspark.sql import functions as F
+
+    from winnow.features import declared, featured, took_default
 
     settings = run_on(root).settings.features
     row = next(row for key, row in told.items() if key < 0)
@@ -204,7 +265,7 @@ def test_what_is_not_known_has_its_default_and_is_counted(told, strange, profile
     assert {name: row[name] for name in smoothed if not 0 < row[name] < 0.5} == {}
     others = set(names) - smoothed - {"media_id_code", "context_surface_code"}
     assert {name: row[name] for name in others} == {name: defaults[name] for name in others}
-    counts = (count.alias(name) for name, count in defaults_taken(settings).items())
+    counts = (F.count_if(taken).alias(name) for name, taken in took_default(settings).items())
     counted = strange.transform(featured(profiles, settings)).agg(*counts).head().asDict()
     assert set(counted) == set(defaults)
     assert (counted["user_age_years"], counted["context_weekday"], counted["user_engaged_rate_7d"]) == (4, 4, 0)
