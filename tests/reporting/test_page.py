@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+import shlex
 import subprocess
 import sys
 import zipfile
@@ -10,6 +11,7 @@ from html.parser import HTMLParser
 import pytest
 
 from conftest import PROJECT
+from winnow.config import load
 from winnow.reporting import Contents, ReportingSettings, page, summaries
 from winnow.reporting.page import sections
 
@@ -71,6 +73,9 @@ def test_what_is_not_there_is_told_with_the_job_that_makes_it():
         **dict.fromkeys(("sweep", "tuning"), "tune"),
         "users": "generate_candidates",
     }
+    words = shlex.split(shown["sweep"])
+    sets = [words[place + 1] for place, word in enumerate(words) if word == "--set"]
+    assert [*load(sets=sets).tuning.dimensions] == ["weighting.balance"], "which no search tries by default"
     html = page(EMPTY, ReportingSettings())
     assert all(f"python jobs/{job}.py" in html for job in jobs.values())
     assert not [tag for tag, _ in Elements(html).found if tag == "svg"]
