@@ -55,12 +55,14 @@ def _popular(run: Run, as_of: dt.date, candidates: DataFrame, seen: DataFrame | 
     """
     settings, users = run.settings.reranking, run.tables.read_if_there(schema.USERS)
     nothing = F.array().cast(f"array<{dict(candidates.dtypes)[schema.MEDIA_ID]}>")
-    has = candidates.groupBy(schema.USER_ID).agg(F.collect_list(schema.MEDIA_ID).alias(_HAS))
+    has = candidates.groupBy(schema.USER_ID).agg(F.sort_array(F.collect_list(schema.MEDIA_ID)).alias(_HAS))
     lacking = all_users(run).join(has, on=schema.USER_ID, how="left").withColumn(_HAS, F.coalesce(_HAS, nothing))
     lacking = lacking.where(F.size(_HAS) < settings.length).transform(reranking.treated_alike(users, settings))
     if seen is not None:
         gone = seen.join(lacking, on=schema.USER_ID, how="left_semi").groupBy(schema.USER_ID)
-        lacking = lacking.join(gone.agg(F.collect_list(schema.MEDIA_ID).alias(_SEEN)), on=schema.USER_ID, how="left")
+        lacking = lacking.join(
+            gone.agg(F.sort_array(F.collect_list(schema.MEDIA_ID)).alias(_SEEN)), on=schema.USER_ID, how="left"
+        )
         lacking = lacking.withColumn(_HAS, F.concat(_HAS, F.coalesce(_SEEN, nothing))).drop(_SEEN)
     someone = lacking.groupBy(reranking.KIND).agg(F.min(schema.USER_ID).alias(schema.USER_ID))
     fit = someone.crossJoin(F.broadcast(_counted(run, as_of))).transform(_rules(run, as_of, None))
