@@ -3,7 +3,7 @@
 import sys
 
 from winnow.job import FORCE, Option, main
-from winnow.publishing import changed_days, publish_examples
+from winnow.publishing import publish_changes, publish_examples
 from winnow.run import Run
 
 CHANGED = Option(
@@ -13,7 +13,10 @@ CHANGED = Option(
 
 def work(run: Run) -> None:
     """Prepare the days one after the other; each is replaced whole."""
-    for day in changed_days(run) if run.arguments.changed else run.days:
+    if run.arguments.changed:
+        publish_changes(run, force=run.arguments.force)
+        return
+    for day in run.days:
         publish_examples(run, day, force=run.arguments.force)
 
 

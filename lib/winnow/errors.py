@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+#: What Spark says of a file that it could not read, with its name.
+_NAMES_A_FILE = "FAILED_READ_FILE"
+
 
 class WinnowError(Exception):
     """A fault with a clear message and the exit code of the job that meets it."""
@@ -60,3 +63,29 @@ class ConcurrentRunError(WinnowError):
     """Another run replaced the same day at the same time and won; run again."""
 
     exit_code = 5
+
+
+def exit_code_of(fault: Exception) -> int:
+    """Return the exit code of a job that ends with the fault; of a group's the gravest, which is the smallest."""
+    if isinstance(fault, ExceptionGroup):
+        return min(map(exit_code_of, fault.exceptions))
+    return fault.exit_code if isinstance(fault, WinnowError) else 1
+
+
+def told_of(fault: Exception) -> str:
+    """Return what is told of a fault: our own words, and of another's the line that says what is wrong; of a group, of each."""
+    if isinstance(fault, ExceptionGroup):
+        return "; ".join([fault.message, *map(told_of, fault.exceptions)])
+    java = getattr(fault, "java_exception", None)
+    if java is not None:  # Python's own text says only which call failed
+        told = []
+        while java is not None:
+            told.append(f"{java.getClass().getSimpleName()}: {_first_line(java.getMessage())}")
+            java = java.getCause()
+        # The innermost says what is wrong, and of a file that cannot be read only one further out says which it is.
+        return " ".join([*[line for line in told[:-1] if _NAMES_A_FILE in line][-1:], told[-1]])
+    return str(fault) if isinstance(fault, WinnowError) else f"{type(fault).__name__}: {_first_line(fault)}"
+
+
+def _first_line(text: object) -> str:
+    return str(text).strip().partition("\n")[0]

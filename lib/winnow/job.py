@@ -19,7 +19,7 @@ from pyspark.sql import SparkSession
 from winnow import schema
 from winnow.config import check_location, load
 from winnow.engines import ENGINES, start_session
-from winnow.errors import WinnowError
+from winnow.errors import WinnowError, exit_code_of, told_of
 from winnow.funnel import screen
 from winnow.masking import masked
 from winnow.run import Run
@@ -28,8 +28,6 @@ from winnow.tables import Tables
 from winnow.tracking import check_tracking, track
 
 _LOG = logging.getLogger("winnow")
-#: What Spark says of a file that it could not read, with its name.
-_NAMES_A_FILE = "FAILED_READ_FILE"
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 #: Spark's loggers that print a trace of the JVM for a fault that the job tells in one line.
 _TRACE_LOGGERS = (
@@ -180,14 +178,14 @@ def _as_path(text: str) -> str:
 
 def _end(run: Run, fault: Exception | None) -> int:
     """Write the run's record, show the funnel, and return the exit code."""
-    code = 0 if fault is None else getattr(fault, "exit_code", 1)
+    code = 0 if fault is None else exit_code_of(fault)
     status = "done" if fault is None else "refused" if code > 2 else "failed"
-    record = run.record(status, None if fault is None else _first_line(fault))
+    record = run.record(status, None if fault is None else told_of(fault))
     if not run.is_dry:
         try:
             run.tables.append(schema.RUNS, run.tables.local(schema.RUNS, [record]))
         except Exception as lost:
-            _LOG.error("runs: the record of this run could not be written: %s", masked(_first_line(lost)))
+            _LOG.error("runs: the record of this run could not be written: %s", masked(told_of(lost)))
             code = code or 1
     track(run, record)
     if run.is_dry and not run.arguments.json:
@@ -216,20 +214,7 @@ def _write(text: str, stream: TextIO) -> None:
 
 def _told(fault: Exception, arguments: argparse.Namespace) -> int:
     """Print the fault as one message; where it came from only when asked."""
-    _write(f"error: {masked(_first_line(fault))}", sys.stderr)
+    _write(f"error: {masked(told_of(fault))}", sys.stderr)
     if arguments.log_level == "DEBUG":
         traceback.print_exception(fault)
-    return getattr(fault, "exit_code", 1)
-
-
-def _first_line(fault: Exception) -> str:
-    java = getattr(fault, "java_exception", None)
-    if java is not None:  # Python's own text says only which call failed
-        told = []
-        while java is not None:
-            told.append(f"{java.getClass().getSimpleName()}: {str(java.getMessage()).splitlines()[0]}")
-            java = java.getCause()
-        # The innermost says what is wrong, and of a file that cannot be read only one further out says which it is.
-        return " ".join([*[line for line in told[:-1] if _NAMES_A_FILE in line][-1:], told[-1]])
-    text = str(fault).strip().splitlines()
-    return f"{type(fault).__name__}: {text[0]}" if text and not isinstance(fault, WinnowError) else str(fault)
+    return exit_code_of(fault)

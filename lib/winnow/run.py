@@ -54,6 +54,11 @@ class Run:
         return [first + dt.timedelta(days=count) for count in range((last - first).days + 1)] if first else []
 
     @property
+    def days_before(self) -> list[dt.date]:
+        """Those of the days that only --lookback asks for."""
+        return self.days[: self.arguments.lookback]
+
+    @property
     def needed_days(self) -> list[dt.date]:
         """The days that were asked for; raises SettingsError without any, for a job that can do something else without."""
         check(bool(self.days), "--date", "a day, or --start and --end", None)

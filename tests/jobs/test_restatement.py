@@ -59,6 +59,25 @@ def test_late_rows_are_in_the_day_after_it_alone_was_prepared_again(root, run_jo
     assert [day for day in DAYS if after[day] != runs[day]] == [DAYS[1]]
 
 
+def test_in_the_first_week_days_before_the_service_are_left_out_and_a_blocked_day_stops_no_other(
+    tmp_path, make_log, run_job, read
+):
+    only_positives = [(i, i % 37, i % 11, DAYS[0], 60.0, 60.0, "home") for i in range(60)]
+    make_log(tmp_path, [*only_positives, *day_rows(DAYS[1], 0)])
+    week = (*PREPARE, "--date", DAYS[2], "--lookback", 7, "--changed")
+    ended = run_job("prepare_examples", tmp_path, *week)
+    (error,) = [line for line in ended.err.splitlines() if line.startswith("error: ")]
+    assert ended.code == 3, ended.err
+    assert "has no row of them: 2025-12-31, 2026-01-01, 2026-01-02, 2026-01-03, 2026-01-04" in ended.err
+    assert "error: 2 days failed; 2026-01-05: " in error
+    assert "; 2026-01-07: expected impressions at " in error
+    assert {row.event_date for row in read(tmp_path, "ledger").collect()} == {DAYS[1]}
+    make_log(tmp_path, day_rows(DAYS[2], 0), mode="append")
+    mended = run_job("prepare_examples", tmp_path, *week, "--set", "guards.one_class=warn")
+    assert mended.code == 0, mended.err
+    assert f"2 of 8 days are new or have changed: {DAYS[0]}, {DAYS[2]}" in mended.err
+
+
 def test_a_replay_with_delays_is_the_result_of_one_run_on_everything(root, tmp_path, run_job, read, content):
     at_once = ("--set", f"tables.impressions={root}/impressions")
     assert run_job("prepare_examples", tmp_path, *PREPARE, *PERIOD, *at_once).code == 0

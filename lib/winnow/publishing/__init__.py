@@ -1,7 +1,7 @@
 """From counted to published: inspected before readers see it, replaced whole, and told."""
 
 from winnow.publishing.candidates import publish_candidates
-from winnow.publishing.changes import changed_days
+from winnow.publishing.changes import publish_changes
 from winnow.publishing.contributions import explain_list
 from winnow.publishing.examples import publish_examples
 from winnow.publishing.explanation import explain_impression
@@ -27,13 +27,13 @@ from winnow.publishing.tuning import publish_trials
 from winnow.publishing.verification import verify_examples
 
 __all__ = [
-    "changed_days",
     "compact_files",
     "erase_user",
     "explain_impression",
     "explain_list",
     "migrate_tables",
     "publish_candidates",
+    "publish_changes",
     "publish_examples",
     "publish_impressions",
     "publish_metrics",

@@ -1,7 +1,6 @@
-"""What the one door of every job says of a fault, in one line."""
+"""What is told of a fault, and which exit code it ends a job with."""
 
-from winnow.errors import DataError
-from winnow.job import _first_line
+from winnow.errors import DataError, InputNotReadyError, exit_code_of, told_of
 
 
 class Java:
@@ -31,7 +30,7 @@ def fault(java):
 
 def test_of_a_fault_of_the_jvm_the_innermost_cause_is_told():
     inner = Java("IOException", "No space left on device\nat some.Class")
-    assert _first_line(fault(Java("SparkException", "Job aborted", inner))) == "IOException: No space left on device"
+    assert told_of(fault(Java("SparkException", "Job aborted", inner))) == "IOException: No space left on device"
 
 
 def test_a_file_that_cannot_be_read_is_named_beside_what_is_wrong_with_it():
@@ -39,7 +38,7 @@ def test_a_file_that_cannot_be_read_is_named_beside_what_is_wrong_with_it():
     reading = Java(
         "SparkException", "[FAILED_READ_FILE.NO_HINT] Encountered error while reading file a.parquet.", inner
     )
-    told = _first_line(fault(Java("SparkException", "Job aborted", reading)))
+    told = told_of(fault(Java("SparkException", "Job aborted", reading)))
     assert told == (
         "SparkException: [FAILED_READ_FILE.NO_HINT] Encountered error while reading file a.parquet. "
         "RuntimeException: footer is too large"
@@ -47,5 +46,14 @@ def test_a_file_that_cannot_be_read_is_named_beside_what_is_wrong_with_it():
 
 
 def test_faults_of_our_own_and_of_python_are_told_as_they_are():
-    assert _first_line(DataError("2026-01-05: expected rows, found none")) == "2026-01-05: expected rows, found none"
-    assert _first_line(ValueError("wrong\nmore")) == "ValueError: wrong"
+    assert told_of(DataError("2026-01-05: expected rows, found none")) == "2026-01-05: expected rows, found none"
+    assert told_of(ValueError("wrong\nmore")) == "ValueError: wrong"
+    assert told_of(ValueError()) == "ValueError: "
+    assert told_of(fault(Java("OutOfMemoryError", ""))) == "OutOfMemoryError: "
+
+
+def test_of_several_faults_each_is_told_and_the_gravest_decides():
+    several = ExceptionGroup("2 days failed", [InputNotReadyError("no row"), DataError("one class")])
+    assert told_of(several) == "2 days failed; no row; one class"
+    assert exit_code_of(several) == 3
+    assert exit_code_of(ExceptionGroup("2 days failed", [DataError("one class"), ValueError("x")])) == 1
