@@ -1,6 +1,7 @@
 """The examples for schedulers and platforms: each parses, and the jobs take every argument that they are given there."""
 
 import contextlib
+import datetime as dt
 import io
 import json
 import runpy
@@ -12,10 +13,13 @@ import pytest
 import yaml
 
 from conftest import PROJECT
+from winnow.config import load
 from winnow.errors import SettingsError
 
 EXAMPLES = PROJECT / "docs" / "examples"
 DAY = "2026-01-12"
+#: The morning on which that day is the newest whose labels are settled.
+MORNING = dt.datetime(2026, 1, 14, 6, tzinfo=dt.UTC)
 
 
 class AcceptedError(SettingsError):
@@ -56,6 +60,13 @@ def check(commands, jobs):
                 assert file.endswith("dist/winnow.zip") or (PROJECT / "conf" / file.rpartition("/")[2]).exists(), file
 
 
+def test_the_day_of_the_examples_is_the_newest_that_is_settled_on_their_morning():
+    labelling = load([PROJECT / "conf" / "cluster.toml"]).labelling
+    day = dt.date.fromisoformat(DAY)
+    assert labelling.mature_until(day, MORNING) is None
+    assert labelling.mature_until(day + dt.timedelta(days=1), MORNING) is not None
+
+
 def test_what_a_job_does_not_take_is_seen():
     good = ["jobs/prepare_examples.py", "--date", DAY]
     assert accepts(good)[0]
@@ -92,8 +103,6 @@ def commands(monkeypatch):
 
 
 def test_the_dag_of_airflow_starts_the_jobs_in_the_order_of_the_line(commands, monkeypatch):
-    import datetime as dt
-
     started, ends = commands
     order, fails = [], {}
 
@@ -108,7 +117,7 @@ def test_the_dag_of_airflow_starts_the_jobs_in_the_order_of_the_line(commands, m
         return call
 
     errors = {name: type(name, (Exception,), {}) for name in ("AirflowException", "AirflowFailException")}
-    context = {"logical_date": dt.datetime(2026, 1, 13, 6, tzinfo=dt.UTC)}
+    context = {"logical_date": MORNING}
     sdk = {"dag": lambda **_settings: lambda make: make, "task": task, "get_current_context": lambda: context}
     for name, members in (("airflow", {}), ("airflow.exceptions", errors), ("airflow.sdk", sdk)):
         monkeypatch.setitem(sys.modules, name, types.SimpleNamespace(**members))
@@ -117,7 +126,9 @@ def test_the_dag_of_airflow_starts_the_jobs_in_the_order_of_the_line(commands, m
         started,
         ["prepare_examples", "train_ranker", "generate_candidates", "train_retrieval", "build_profiles", "recommend"],
     )
-    assert DAY in started[0]
+    for words in started:
+        if "build_profiles" in str(words) or "--changed" in words or "--end" in words:
+            assert words[words.index("--end" if "--end" in words else "--date") + 1] == DAY, words
     assert {("prepare_examples", "train_retrieval"), ("train_ranker", "recommend")} <= set(order)
     for code, fault in ((3, "AirflowFailException"), (4, "AirflowException"), (5, "AirflowException")):
         ends[0] = code
@@ -137,7 +148,9 @@ def test_the_assets_of_dagster_start_their_jobs(commands, monkeypatch):
         RetryPolicy=dict, asset=lambda **_settings: lambda function: function,
     )  # fmt: skip
     monkeypatch.setitem(sys.modules, "dagster", made)
-    assets = runpy.run_path(str(EXAMPLES / "dagster_assets.py"))["definitions"]["assets"]
+    example = runpy.run_path(str(EXAMPLES / "dagster_assets.py"))
+    assert example["DAYS"]["end_offset"] == -1, "the newest partition is the day before yesterday"
+    assets = example["definitions"]["assets"]
     context = types.SimpleNamespace(partition_key=DAY)
     for asset in assets:
         asset(context)
@@ -168,11 +181,24 @@ def test_the_application_of_the_spark_operator_has_the_settings_of_the_cluster()
     )
 
 
-def test_the_bundle_of_databricks_gives_the_jobs_what_they_take():
+def test_the_bundle_of_databricks_gives_the_jobs_a_settled_day_and_what_they_take(monkeypatch):
     text = (EXAMPLES / "databricks.yml").read_text(encoding="utf-8").replace("${var.catalog}", "main")
-    bundle = yaml.safe_load(text.replace("{{job.parameters.day}}", DAY))
+    for given, value in (("job.parameters.run_date", str(MORNING.date())), ("tasks.day.values.day", DAY)):
+        assert given in text
+        text = text.replace(f"{{{{{given}}}}}", value)
+    bundle = yaml.safe_load(text)
     tasks = bundle["resources"]["jobs"]["winnow_daily"]["tasks"]
-    scripts = [task["spark_python_task"] for task in tasks]
+    chooser, *scripts = [task["spark_python_task"] for task in tasks]
+    chosen = {}
+    values = types.SimpleNamespace(set=chosen.__setitem__)
+    made = types.SimpleNamespace(dbutils=types.SimpleNamespace(jobs=types.SimpleNamespace(taskValues=values)))
+    monkeypatch.setitem(sys.modules, "databricks.sdk.runtime", made)
+    for package in ("databricks", "databricks.sdk"):
+        monkeypatch.setitem(sys.modules, package, types.SimpleNamespace())
+    monkeypatch.setattr(sys, "argv", [chooser["python_file"], *chooser["parameters"]])
+    runpy.run_path(str(PROJECT / chooser["python_file"]))
+    assert chosen == {"day": DAY}
+    assert all({"task_key": "day"} in task["depends_on"] for task in tasks[1:])
     check([[script["python_file"], *script["parameters"]] for script in scripts], ["prepare_examples", "verify"])
     clusters = {one["job_cluster_key"] for one in bundle["resources"]["jobs"]["winnow_daily"]["job_clusters"]}
     assert {task["job_cluster_key"] for task in tasks} == clusters

@@ -38,19 +38,23 @@ def submit(job: str, *arguments: str) -> None:
     default_args={"retries": 6, "retry_delay": dt.timedelta(minutes=20)},
 )
 def winnow_daily() -> None:
-    """Prepare yesterday, and make today's lists of what was known by then."""
+    """Prepare the newest day whose labels are settled, and make today's lists of what is known by then.
+
+    With ``maturity_hours = 24`` of conf/cluster.toml that is the day before yesterday: yesterday's settle tonight.
+    """
 
     def day(back: int) -> str:
         return str(get_current_context()["logical_date"].date() - dt.timedelta(days=back))
 
     @task
     def prepare_examples() -> None:
-        """Prepare yesterday, and those of the week before whose impressions have changed since."""
-        submit("prepare_examples", "--date", day(1), "--lookback", "7", "--changed")
+        """Prepare the day, and those of the week before whose impressions have changed since."""
+        submit("prepare_examples", "--date", day(2), "--lookback", "7", "--changed")
 
     @task
     def build_profiles() -> None:
-        submit("build_profiles", "--date", day(1))
+        """Sum the day; where prepare_examples told of older days that had changed, build those again by hand."""
+        submit("build_profiles", "--date", day(2))
 
     @task
     def train_retrieval() -> None:
@@ -63,8 +67,8 @@ def winnow_daily() -> None:
     @task
     def train_ranker() -> None:
         """Fit to the four weeks before; which of them are held out says [splitting]."""
-        held_out = ("--set", f"splitting.validation_start={day(2)}", "--set", f"splitting.test_start={day(1)}")
-        submit("train_ranker", "--start", day(28), "--end", day(1), *held_out)
+        held_out = ("--set", f"splitting.validation_start={day(3)}", "--set", f"splitting.test_start={day(2)}")
+        submit("train_ranker", "--start", day(29), "--end", day(2), *held_out)
 
     @task
     def recommend() -> None:

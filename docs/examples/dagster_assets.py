@@ -9,7 +9,9 @@ from dagster import AssetExecutionContext, DailyPartitionsDefinition, Definition
 
 HOME = os.environ.get("WINNOW_HOME", "/usr/lib/winnow")
 ROOT = os.environ.get("WINNOW_ROOT", "s3a://bucket/winnow")
-DAYS = DailyPartitionsDefinition(start_date="2026-01-05")
+CONF = ("--conf", f"{HOME}/conf/cluster.toml")
+#: The newest partition is the day before yesterday: with maturity_hours = 24 of that conf yesterday's labels are not settled.
+DAYS = DailyPartitionsDefinition(start_date="2026-01-05", end_offset=-1)
 AGAIN = RetryPolicy(max_retries=6, delay=1200)
 
 
@@ -22,7 +24,7 @@ def submit(job: str, *arguments: str) -> None:
         "--py-files",
         f"{HOME}/dist/winnow.zip",
     ]
-    done = subprocess.run([*words, f"{HOME}/jobs/{job}.py", "--root", ROOT, *arguments], check=False)
+    done = subprocess.run([*words, f"{HOME}/jobs/{job}.py", "--root", ROOT, *CONF, *arguments], check=False)
     if done.returncode:
         raise Failure(f"{job} ended with {done.returncode}", allow_retries=done.returncode not in (2, 3))
 
