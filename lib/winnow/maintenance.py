@@ -9,8 +9,11 @@ from winnow import schema
 from winnow.errors import SettingsError
 from winnow.settings import check_between, nearest
 
-#: Tables that are the service's own: they are told of and erased from, but left as they are otherwise.
-OF_THE_SERVICE = (schema.IMPRESSIONS.name, schema.MEDIA.name, schema.USERS.name)
+#: Tables that are the service's own: they are told of and erased from, but left as they are otherwise. Ratings are ours:
+#: import_ratings keeps the last word of each pair, and replaces the whole table each time.
+OF_THE_SERVICE = tuple(
+    table.name for table in (schema.IMPRESSIONS, schema.MEDIA, schema.USERS, schema.SEARCHES, schema.ONBOARDING)
+)
 
 
 @dataclass(frozen=True)

@@ -109,8 +109,9 @@ def test_old_days_go_by_the_days_that_conf_keeps(root, run_job, read):
     assert {row.event_date for row in read(root, "ledger").collect()} == set(DAYS)
     unnamed = run_job("maintain", root, "--retain")
     assert (unnamed.code, "expected how many days to keep" in unnamed.err) == (2, True)
-    wrong = run_job("maintain", root, "--retain", "--set", "maintenance.retention_days.impressions=3")
-    assert (wrong.code, "expected a table of Winnow's" in wrong.err) == (2, True)
+    for of_the_service in ("impressions", "searches"):
+        wrong = run_job("maintain", root, "--retain", "--set", f"maintenance.retention_days.{of_the_service}=3")
+        assert (wrong.code, "expected a table of Winnow's" in wrong.err) == (2, True)
 
 
 def test_small_files_are_joined_and_the_rows_stay(root, run_job, read):
@@ -120,3 +121,21 @@ def test_small_files_are_joined_and_the_rows_stay(root, run_job, read):
     assert done.code == 0, done.err
     assert any("runs: version" in line and " 1 files" in line for line in done.err.splitlines()), done.err
     assert before < {row.run_id for row in read(root, "runs").collect()}
+
+
+def test_the_services_own_tables_are_left_as_they_are(root, run_job, spark):
+    own = {
+        "media": "media_id bigint",
+        "users": "user_id bigint",
+        "searches": "user_id bigint, event_date date",
+        "onboarding": "user_id bigint",
+    }
+    for name, columns in own.items():
+        spark.createDataFrame([], columns).write.format("delta").save(f"{root}/{name}")
+    done = run_job("maintain", root, "--migrate", "--compact", "--vacuum", "--dry-run")
+    assert done.code == 0, done.err
+    told = [line.partition(" ")[2] for line in done.err.splitlines()]
+    assert "examples: would remove what was replaced more than 30 days ago" in told
+    for name in ("impressions", *own):
+        (line,) = [line for line in told if line.startswith(f"{name}: ")]
+        assert line.startswith(f"{name}: version 0, ")
