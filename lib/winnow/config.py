@@ -25,7 +25,7 @@ from winnow.guards import GuardSettings
 from winnow.importing import ImportingSettings
 from winnow.labelling import Label, LabellingSettings, WatchedFraction, action_columns, check_labels
 from winnow.maintenance import MaintenanceSettings
-from winnow.masking import has_secret, masked
+from winnow.masking import has_secret, masked, without_secrets
 from winnow.ranking.settings import RankingSettings
 from winnow.reporting.settings import ReportingSettings
 from winnow.reranking.settings import RerankingSettings
@@ -189,10 +189,10 @@ def load(files: Sequence[Path] = (), sets: Sequence[str] = ()) -> Settings:
     merged: dict[str, Any] = {}
     for path in files:
         _merge(merged, _read(path))
-        _made(merged, str(path))
+        _made(merged, _shown(str(path)))
     for text in sets:
         _merge(merged, _parse_set(text))
-        _made(merged, f"--set {text}")
+        _made(merged, f"--set {_shown(text)}")
     return _made(merged, "settings")
 
 
@@ -223,13 +223,18 @@ def _made(merged: dict[str, Any], source: str) -> Settings:
         raise SettingsError(f"{source}: {fault}") from None
 
 
+def _shown(word: str) -> str:
+    """Return a word of the command line as it may be shown."""
+    return without_secrets([word])[0]
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise SettingsError(f"{path}: no such file. Give --conf the path of a TOML file.") from None
+        raise SettingsError(f"{_shown(str(path))}: no such file. Give --conf the path of a TOML file.") from None
     except (ValueError, RecursionError, OSError) as fault:  # a fault of TOML or UTF-8, endless digits, endless brackets
-        raise SettingsError(f"{path}: expected a TOML file, found a fault: {fault}") from None
+        raise SettingsError(f"{_shown(str(path))}: expected a TOML file, found a fault: {fault}") from None
 
 
 def _parse_set(text: str) -> dict[str, Any]:

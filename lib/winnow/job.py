@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, NoReturn, TextIO
 
 from pyspark.sql import SparkSession
 
@@ -21,7 +21,7 @@ from winnow.config import check_location, load
 from winnow.engines import ENGINES, start_session
 from winnow.errors import WinnowError, exit_code_of, told_of
 from winnow.funnel import screen
-from winnow.masking import masked
+from winnow.masking import masked, without_secrets
 from winnow.run import Run
 from winnow.settings import check, check_between, parse_date
 from winnow.tables import Tables
@@ -74,9 +74,9 @@ def main(
     """
     command = list(sys.argv[1:] if argv is None else argv)
     arguments = _parser(job, doc, has_days=days != "none", options=options).parse_args(command)
-    logging.basicConfig(
-        format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr, level=arguments.log_level, force=True
-    )
+    screen_log = logging.StreamHandler(sys.stderr)
+    screen_log.setFormatter(_Masking("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+    logging.basicConfig(handlers=[screen_log], level=arguments.log_level, force=True)
     logging.getLogger("py4j").setLevel(logging.WARNING)
     try:
         settings = load([Path(path) for path in arguments.conf], [*arguments.set, *_engine_of(arguments)])
@@ -98,6 +98,26 @@ def main(
     return _end(run, fault)
 
 
+class _Masking(logging.Formatter):
+    """Lines of the log, whoever writes them, without secrets."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return str(masked(super().format(record)))
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors, which quote what they found, show no secret."""
+
+    def parse_args(self, args: Sequence[str]) -> argparse.Namespace:  # type: ignore[override]
+        arguments, unknown = self.parse_known_args(args)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(without_secrets(unknown))}")
+        return arguments
+
+    def error(self, message: str) -> NoReturn:
+        super().error(masked(message))
+
+
 def _leave_out_traces(spark: SparkSession) -> None:
     """Keep the JVM's traces off the screen: they are a hundred lines around the one that tells the fault."""
     try:
@@ -108,8 +128,8 @@ def _leave_out_traces(spark: SparkSession) -> None:
         return
 
 
-def _parser(job: str, doc: str, *, has_days: bool, options: Sequence[Option]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=f"{job}.py", description=doc, allow_abbrev=False)
+def _parser(job: str, doc: str, *, has_days: bool, options: Sequence[Option]) -> _Parser:
+    parser = _Parser(prog=f"{job}.py", description=doc, allow_abbrev=False)
     parser.add_argument(
         "--conf", action="append", default=[], metavar="FILE", help="settings (TOML); a later file wins"
     )
@@ -185,7 +205,7 @@ def _end(run: Run, fault: Exception | None) -> int:
         try:
             run.tables.append(schema.RUNS, run.tables.local(schema.RUNS, [record]))
         except Exception as lost:
-            _LOG.error("runs: the record of this run could not be written: %s", masked(told_of(lost)))
+            _LOG.error("runs: the record of this run could not be written: %s", told_of(lost))
             code = code or 1
     track(run, record)
     if run.is_dry and not run.arguments.json:
@@ -216,5 +236,5 @@ def _told(fault: Exception, arguments: argparse.Namespace) -> int:
     """Print the fault as one message; where it came from only when asked."""
     _write(f"error: {masked(told_of(fault))}", sys.stderr)
     if arguments.log_level == "DEBUG":
-        traceback.print_exception(fault)
+        _write(masked("".join(traceback.format_exception(fault))), sys.stderr)
     return exit_code_of(fault)

@@ -10,7 +10,6 @@ from pyspark.sql import functions as F
 from winnow import schema
 from winnow.contracts import named
 from winnow.errors import told_of
-from winnow.masking import masked
 from winnow.pipeline import fetch
 from winnow.publishing.examples import publish_examples
 from winnow.publishing.past_runs import past_runs
@@ -29,7 +28,7 @@ def publish_changes(run: Run, *, force: bool = False) -> None:
         try:
             publish_examples(run, day, force=force)
         except Exception as fault:
-            _LOG.error("%s: failed, later days are tried all the same: %s", day, masked(told_of(fault)))
+            _LOG.error("%s: failed, later days are tried all the same: %s", day, told_of(fault))
             faults.append(fault)
     if len(faults) > 1:
         raise ExceptionGroup(f"{len(faults)} days failed", faults)
