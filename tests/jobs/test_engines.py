@@ -12,7 +12,7 @@ from conftest import JOB_ENVIRONMENT, PROJECT
 from winnow import schema
 from winnow.config import load
 from winnow.engines import EngineSettings, sessions, start_session
-from winnow.errors import InputNotReadyError, SettingsError
+from winnow.errors import InputNotReadyError, JobError, SettingsError
 from winnow.tables import Tables
 
 DAY = "2026-01-05"
@@ -154,6 +154,37 @@ def test_missing_packages_are_named_with_what_brings_them(monkeypatch):
     monkeypatch.setitem(sys.modules, "pysail.spark", None)
     with pytest.raises(SettingsError, match=r"winnow\[sail\]"):
         start_session("test", EngineSettings("sail"))
+
+
+def test_a_server_that_does_not_listen_is_told_at_once(monkeypatch):
+    monkeypatch.setattr("pyspark.sql.SparkSession.getActiveSession", lambda: None)
+    for proxy in ("grpc_proxy", "https_proxy", "http_proxy"):
+        monkeypatch.delenv(proxy, raising=False)
+    with pytest.raises(JobError, match=r"server of Spark Connect at 127\.0\.0\.1:1, found: .*refused"):
+        start_session("test", EngineSettings("connect", "sc://127.0.0.1:1/;token=x"))
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "told"),
+    [
+        ((), {"JAVA_HOME": "/nowhere"}, "JAVA_GATEWAY_EXITED"),
+        ((), {"PYSPARK_SUBMIT_ARGS": "--master nonsense pyspark-shell"}, "JAVA_GATEWAY_EXITED"),
+        (("--remote", "sc://127.0.0.1:99999"), {}, "Port out of range"),
+    ],
+)
+def test_a_session_that_does_not_start_is_a_fault_in_one_line(tmp_path, words, environment, told):
+    command = [sys.executable, PROJECT / "jobs" / "prepare_examples.py", "--root", tmp_path, "--date", DAY, *words]
+    ended = subprocess.run(
+        list(map(str, command)),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+        env=JOB_ENVIRONMENT | environment,
+    )
+    errors = [line for line in ended.stderr.splitlines() if line.startswith("error: engine: expected a session of ")]
+    assert (ended.returncode, len(errors), "Traceback" in ended.stderr) == (1, 1, False), ended.stderr
+    assert told in errors[0]
 
 
 @pytest.mark.parametrize("remote", ["localhost:15002", "http://localhost:15002", "sc://a b", "sc://h:1/;x='y'", ""])

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import atexit
 import os
+import socket
 import sys
 import warnings
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pyspark.sql import SparkSession
 
 from winnow.engines.settings import EngineSettings
-from winnow.errors import SettingsError
+from winnow.errors import JobError, SettingsError, WinnowError, told_of
 
 _HOUSE = Path(__file__).resolve().parents[3]
 _LOCAL_CONF = _HOUSE / "conf" / "spark-local.conf"
 #: Spark's classes, read and checked, which `make setup` leaves for its own Java and Spark (tools/archive_classes.py).
 CLASS_ARCHIVE = _HOUSE / ".jars" / "spark-classes.jsa"
+#: Where Spark Connect listens that is not told otherwise, and the seconds in which a server must take a connection.
+_CONNECT_PORT, _CONNECT_S = 15002, 10
 
 
 def start_session(name: str, settings: EngineSettings) -> SparkSession:
@@ -24,8 +28,21 @@ def start_session(name: str, settings: EngineSettings) -> SparkSession:
 
     ``name``: what the session is called where it is shown.
 
-    Raises SettingsError where the engine cannot be had: another one is there already, or its packages are missing.
+    Raises SettingsError where the engine cannot be had: another one is there already, or its packages are missing; JobError
+    where it does not start: no Java, a master, a jar or a server that is not there.
     """
+    try:
+        return _session(name, settings)
+    except WinnowError:
+        raise
+    except Exception as fault:
+        raise JobError(
+            f'engine: expected a session of "{settings.name}", found: {told_of(fault).rstrip(".")}. Nothing was read. Look at Java (JAVA_HOME), '
+            "the master, spark.jars and the other settings of the session; what Spark itself says stands above."
+        ) from fault
+
+
+def _session(name: str, settings: EngineSettings) -> SparkSession:
     active = SparkSession.getActiveSession()
     if active is not None or "PYSPARK_GATEWAY_PORT" in os.environ or "SPARK_REMOTE" in os.environ:
         if settings.name != "spark":
@@ -42,8 +59,8 @@ def start_session(name: str, settings: EngineSettings) -> SparkSession:
     # Told on each client for a window over a small table, and by no session without Connect.
     warnings.filterwarnings("ignore", message="WARN WindowExpression: No Partition Defined")
     try:
-        address = _start_sail() if settings.name == "sail" else settings.remote
-        remote: SparkSession = SparkSession.builder.remote(str(address)).appName(name).getOrCreate()
+        address = _start_sail() if settings.name == "sail" else _listening(str(settings.remote))
+        remote: SparkSession = SparkSession.builder.remote(address).appName(name).getOrCreate()
     except ImportError as missing:
         raise SettingsError(
             f'engine.name: expected the packages of "{settings.name}", found: {str(missing).splitlines()[0]}. '
@@ -77,6 +94,23 @@ def _local_settings(more_options: str) -> dict[str, str]:
     settings[java_options] = " ".join(filter(None, (settings.get(java_options), log, more_options)))
     settings["spark.ui.showConsoleProgress"] = str(sys.stderr.isatty()).lower()
     return settings
+
+
+def _listening(address: str) -> str:
+    """Return the address of a server of Spark Connect that takes a connection: its client asks for ten minutes, without a word.
+
+    Raises JobError where nothing listens. Behind a proxy, which the client goes through, nobody is asked.
+    """
+    server = urlsplit(address)
+    if {"grpc_proxy", "https_proxy", "http_proxy"}.isdisjoint(os.environ):
+        try:
+            socket.create_connection((server.hostname, server.port or _CONNECT_PORT), _CONNECT_S).close()
+        except OSError as fault:
+            raise JobError(
+                f"engine.remote: expected a server of Spark Connect at {server.netloc}, found: {fault}. Start it, or give the "
+                "address at which it listens."
+            ) from fault
+    return address
 
 
 def _start_sail() -> str:
