@@ -6,7 +6,7 @@ from winnow.job import Option, main
 from winnow.publishing import compact_files, erase_user, migrate_tables, remove_history, remove_old_days, report_files
 from winnow.run import Run
 
-ERASE_USER = Option("--erase-user", "erase a user from every table", metavar="ID")
+ERASE_USER = Option("--erase-user", "erase a user from tables, models and report", metavar="ID", is_personal=True)
 MIGRATE = Option("--migrate", "bring tables of an earlier Winnow forward to the columns of this one")
 RETAIN = Option("--retain", "remove the days that are older than maintenance.retention_days")
 COMPACT = Option("--compact", "join small files")

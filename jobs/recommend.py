@@ -6,7 +6,9 @@ from winnow.job import Option, main
 from winnow.publishing import explain_list, publish_recommendations
 from winnow.run import Run
 
-EXPLAIN = Option("--explain", "say what makes the stored list of this user; nothing is written", metavar="USER_ID")
+EXPLAIN = Option(
+    "--explain", "say what makes the stored list of this user; nothing is written", metavar="USER_ID", is_personal=True
+)
 
 
 def work(run: Run) -> None:

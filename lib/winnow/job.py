@@ -51,6 +51,8 @@ class Option:
     #: Takes several values.
     is_list: bool = False
     is_required: bool = False
+    #: Its value is the id of a user, which no record keeps.
+    is_personal: bool = False
 
 
 FORCE = Option("--force", "take days whose labels are not settled yet")
@@ -89,13 +91,24 @@ def main(
         _leave_out_traces(spark)
     tables = Tables(spark, settings, arguments.root, is_dry=arguments.dry_run)
     now = dt.datetime.now(dt.UTC)
-    run = Run(job, arguments, settings, tables, f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}", now, command)
+    run_id = f"{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+    run = Run(job, arguments, settings, tables, run_id, now, _recorded(command, options))
     fault: Exception | None = None
     try:
         work(run)
     except Exception as found:
         fault = found
     return _end(run, fault)
+
+
+def _recorded(command: Sequence[str], options: Sequence[Option]) -> list[str]:
+    """Return the words of the command line without the ids of users."""
+    flags = {option.flag for option in options if option.is_personal}
+    told = []
+    for before, word in zip(["", *command], command, strict=False):
+        flag, equals, _ = word.partition("=")
+        told.append("***" if before in flags else f"{flag}=***" if equals and flag in flags else word)
+    return told
 
 
 class _Masking(logging.Formatter):

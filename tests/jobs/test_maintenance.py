@@ -1,10 +1,13 @@
 """Upkeep: files told and joined, old versions and days removed, a user erased from every table and file."""
 
 import datetime as dt
+import json
 import shutil
 
 import pyarrow.parquet as pq
 import pytest
+
+from winnow.store import Card, ModelStore
 
 DAYS = [dt.date(2026, 1, 5 + i) for i in range(2)]
 USER, NEIGHBOUR = 7, 77
@@ -69,6 +72,64 @@ def test_a_user_is_gone_from_every_table_and_then_from_every_file(root, run_job,
 
     # Old versions have the user still, until what was replaced long enough ago is removed.
     assert USER in [row["user_id"] for row in parquet_rows(root / "examples")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "user", "other"), [("bigint", -7, 7), ("bigint", 7, -7), ("string", "a \"b' c/7#~", "a \"b' c/7#")]
+)
+def test_refused_rows_are_found_by_the_names_that_the_log_has_and_in_lines_that_were_not_readable(
+    tmp_path, spark, run_job, read, kind, user, other
+):
+    spark.createDataFrame([(user,), (other,)], f"uid {kind}").write.format("delta").save(f"{tmp_path}/impressions")
+    lines = [f"1,{user},x", f"{user}", f'{{"uid": {json.dumps(user)}, "x"']
+    theirs = [
+        {"user_id": user, "x": 1},
+        {"x": 1, "uid": str(user)},
+        {"who": user},
+        *({"_corrupt_record": one} for one in lines),
+    ]
+    others = [{"uid": other}, {"media_id": user}, {"_corrupt_record": f"1,{user}5,x"}, {"_corrupt_record": f"{other}"}]
+    refused = [
+        (DAYS[0], "import_impressions", "x", ["bad"], json.dumps(row, separators=(",", ":")), "run")
+        for row in [*theirs, *others]
+    ]
+    columns = "event_date date, stage string, source string, reasons array<string>, row string, run_id string"
+    spark.createDataFrame(refused, columns).write.format("delta").save(f"{tmp_path}/quarantine")
+
+    named = ("--set", "columns.user_id=uid", "--set", "importing.columns.user_id.from=['who']")
+    unnamed = run_job("maintain", tmp_path, "--erase-user", user)
+    assert (unnamed.code, "expected the column user_id, which tells the users, found uid" in unnamed.err) == (3, True)
+    done = run_job("maintain", tmp_path, "--erase-user", user, *named)
+    assert done.code == 0, done.err
+    assert [row.uid for row in read(tmp_path, "impressions").collect()] == [other]
+    assert sorted(row.row for row in read(tmp_path, "quarantine").collect()) == sorted(
+        row for *_, row, _ in refused[len(theirs) :]
+    )
+    for words in (row.arguments for row in read(tmp_path, "runs").collect()):
+        assert json.loads(words)[2:4] == ["--erase-user", "***"]
+
+
+def test_models_that_know_the_user_go_but_for_the_one_that_serves_and_so_does_the_report(tmp_path, spark, run_job):
+    store, card = ModelStore(str(tmp_path)), Card("als", "0.1.0", "abc")
+    users = spark.createDataFrame([(USER, [0.5]), (NEIGHBOUR, [0.25])], "user_id bigint, factors array<double>")
+    for version, rows in (("v1", users), ("v2", users.where(f"user_id != {USER}")), ("v3", users)):
+        store.save("als", version, {"users": rows}, card)
+        store.promote("als", version)
+    (tmp_path / "report.html").write_text("lists")
+
+    def erased(*more):
+        done = run_job("maintain", tmp_path, f"--erase-user={USER}", *more)
+        assert done.code == 0, done.err
+        return done.err, [one.version for one in store.versions("als")]
+
+    told, versions = erased("--dry-run")
+    assert "models/als/v1 has a row of the user, and would be removed" in told
+    assert (versions, (tmp_path / "report.html").exists()) == (["v1", "v2", "v3"], True)
+    told, versions = erased()
+    assert "models/als/v3 has a row of the user and serves: run train_retrieval.py" in told
+    assert (versions, (tmp_path / "report.html").exists()) == (["v2", "v3"], False)
+    store.rollback("als")  # as another one that serves, for the reader
+    assert erased()[1] == ["v2"]
 
 
 @pytest.mark.not_on("sail", "connect", why="the setting that lets VACUUM take what is young is Spark's")

@@ -16,8 +16,8 @@ from winnow.slices import Slice
 _OF_SPARK = "spark.master"
 
 
-#: How a column may compare with a value: is it, is less than it, has it within.
-Comparison = Literal["is", "below", "contains"]
+#: How a column may compare with a value: is it, is less than it, has a match of it, a regular expression that Java and Rust read alike.
+Comparison = Literal["is", "below", "matches"]
 
 
 class Sizes(NamedTuple):

@@ -42,7 +42,7 @@ _PARTITION = "partition."
 #: How Sail and delta-rs say that a version, or a file of it, is there no more.
 _GONE = re.compile(r"[Ii]nvalid table version|[Nn]ot found|No such file", re.ASCII)
 
-_CONDITIONS: Mapping[Comparison, str] = {"is": "{} = {}", "below": "{} < {}", "contains": "strpos({}, {}) > 0"}
+_CONDITIONS: Mapping[Comparison, str] = {"is": "{} = {}", "below": "{} < {}", "matches": "{} ~ {}"}
 
 
 class SailEngine:

@@ -39,7 +39,7 @@ _GONE = re.compile(
 #: What a commit tells of a file that it adds or removes, as far as it is asked for.
 _ACTION = "struct<path: string, partitionValues: map<string, string>, dataChange: boolean>"
 
-_CONDITIONS: Mapping[Comparison, str] = {"is": "{} = {}", "below": "{} < {}", "contains": "instr({}, {}) > 0"}
+_CONDITIONS: Mapping[Comparison, str] = {"is": "{} = {}", "below": "{} < {}", "matches": "{} RLIKE {}"}
 
 
 class SparkEngine:

@@ -3,12 +3,12 @@
 from winnow.publishing.candidates import publish_candidates
 from winnow.publishing.changes import publish_changes
 from winnow.publishing.contributions import explain_list
+from winnow.publishing.erasure import erase_user
 from winnow.publishing.examples import publish_examples
 from winnow.publishing.explanation import explain_impression
 from winnow.publishing.impressions import publish_impressions
 from winnow.publishing.maintenance import (
     compact_files,
-    erase_user,
     migrate_tables,
     remove_history,
     remove_old_days,

@@ -34,7 +34,7 @@ def explain_list(run: Run, as_of: dt.date, user: str) -> None:
     stored = sorted(pipeline.fetch(lists), key=lambda row: int(row[schema.RANK]))
     if not stored:
         raise InputNotReadyError(
-            f"{as_of}: expected a list of {model} for user {user}, found none. Run recommend.py --date {as_of}."
+            f"{as_of}: expected a list of {model} for this user, found none. Run recommend.py --date {as_of}."
         )
     version, rankers = _rankers(run, as_of, stored[0][schema.MODEL_VERSION])
     rows = as_shown(run, rankers, lists.select(schema.USER_ID, schema.MEDIA_ID), as_of)

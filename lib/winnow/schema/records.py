@@ -76,7 +76,7 @@ LEDGER = Table(
 )
 
 JOB = Column("job", "string", "name of the job")
-ARGUMENTS = Column("arguments", "string", "the command line, as a JSON array, secrets removed")
+ARGUMENTS = Column("arguments", "string", "the command line, as a JSON array, without secrets and ids of users")
 CONFIG_HASH = Column("config_hash", "string", "SHA-256 of the resolved settings")
 CONFIG = Column("config", "string", "the resolved settings, as JSON")
 SEED = Column("seed", "bigint", "seed of the draw")
