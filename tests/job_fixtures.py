@@ -4,9 +4,12 @@ import contextlib
 import datetime as dt
 import io
 import json
+import os
 import runpy
+import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -125,6 +128,32 @@ def make_log(spark):
         frame.write.format("delta").mode(mode).partitionBy("event_date").save(f"{root}/impressions")
 
     return write
+
+
+@pytest.fixture(scope="session")
+def aged():
+    """Return the function that copies a root as it would be if all that was done to it had been done so many days before.
+
+    A copy, since engines remember what they have read of a place.
+    """
+
+    def copy(root, days):
+        place = shutil.copytree(root, root.with_name(f"{root.name}-{days}"))
+        for crc in place.rglob("_delta_log/.*.crc"):  # Hadoop's, of the text as it was
+            crc.unlink()
+        for log in place.rglob("_delta_log/*.json"):
+            actions = [json.loads(line) for line in log.read_text().splitlines()]
+            for kind, name in (("remove", "deletionTimestamp"), ("commitInfo", "timestamp")):
+                for action in actions:
+                    if kind in action:
+                        action[kind][name] -= days * 86_400_000
+            log.write_text("".join(json.dumps(action) + "\n" for action in actions))
+        then = time.time() - days * 86_400
+        for file in place.rglob("*.*"):
+            os.utime(file, (then, then))
+        return place
+
+    return copy
 
 
 @pytest.fixture(scope="session")

@@ -20,8 +20,8 @@ OF_THE_SERVICE = tuple(
 class MaintenanceSettings:
     """``[maintenance]``: what jobs/maintain.py keeps."""
 
-    #: Days for which a replaced version stays readable: verify and running jobs read such versions, and Delta's own log
-    #: reaches back 30 days. VACUUM removes what was replaced before.
+    #: Days for which a replaced version of our tables stays readable: jobs that run read such versions. --vacuum removes
+    #: what was replaced before, and tells each table to keep its log, and files that were replaced, for as long.
     history_days: int = 30
     #: Table = days that --retain keeps of it; a table that is not named is kept whole.
     retention_days: Mapping[str, int] = field(default_factory=dict)

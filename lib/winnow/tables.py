@@ -231,9 +231,9 @@ class Tables:
         """Join small files of the table; its rows stay as they are."""
         self._engine.compact(self.location(table))
 
-    def vacuum(self, table: schema.Table, *, hours: int) -> None:
-        """Remove the files that no version has which was current within the last ``hours``."""
-        self._engine.vacuum(self.location(table), hours)
+    def vacuum(self, table: schema.Table, *, days: int) -> None:
+        """Remove files of versions replaced more than ``days`` ago; from then on the table keeps others that long."""
+        self._engine.vacuum(self.location(table), days)
 
     def delete(self, table: schema.Table, column: str, comparison: Comparison, value: int | str | dt.date) -> None:
         """Delete the rows whose column compares so with the value."""

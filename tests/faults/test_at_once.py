@@ -105,7 +105,7 @@ def test_old_files_removed_during_a_run_do_not_disturb_it(
 ):
     run = stopped()
     read(log.parent, "impressions").write.format("delta").mode("overwrite").save(str(log))
-    Tables(spark, load(sets=[f"tables.impressions={log}"]), str(root)).vacuum(schema.IMPRESSIONS, hours=168)
+    Tables(spark, load(sets=[f"tables.impressions={log}"]), str(root)).vacuum(schema.IMPRESSIONS, days=7)
     removed = run_job("maintain", root, "--vacuum", "--set", "maintenance.history_days=7")
     assert removed.code == 0, removed.err
     code, told = go_on(run)

@@ -7,7 +7,10 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 
+from winnow import schema
+from winnow.config import load
 from winnow.store import Card, ModelStore
+from winnow.tables import Tables
 
 DAYS = [dt.date(2026, 1, 5 + i) for i in range(2)]
 USER, NEIGHBOUR = 7, 77
@@ -53,7 +56,7 @@ def parquet_rows(folder):
     ]
 
 
-def test_a_user_is_gone_from_every_table_and_then_from_every_file(root, run_job, read, monkeypatch):
+def test_a_user_is_gone_from_every_table_and_then_from_every_file(root, run_job, read):
     before = {table: read(root, table).count() for table in ("impressions", "examples", "quarantine")}
     asked = run_job("maintain", root, "--erase-user", USER, "--dry-run")
     assert asked.code == 0, asked.err
@@ -132,26 +135,27 @@ def test_models_that_know_the_user_go_but_for_the_one_that_serves_and_so_does_th
     assert erased()[1] == ["v2"]
 
 
-@pytest.mark.not_on("sail", "connect", why="the setting that lets VACUUM take what is young is Spark's")
-def test_what_is_removed_is_in_no_file_either(root, run_job, spark, monkeypatch):
-    from winnow.tables import Tables
-
+def test_what_was_replaced_is_kept_for_as_long_as_conf_says_and_is_in_no_file_then(root, run_job, aged, spark):
+    had = Tables(spark, load(), str(root)).pin(schema.EXAMPLES)
     assert run_job("maintain", root, "--erase-user", USER).code == 0
-    key = "spark.databricks.delta.retentionDurationCheck.enabled"
-    before = spark.conf.get(key)
-    spark.conf.set(key, "false")
-    vacuum = Tables.vacuum  # as if the days that history is kept for had passed
-    monkeypatch.setattr(Tables, "vacuum", lambda tables, table, hours: vacuum(tables, table, hours=0 * hours))
-    try:
-        done = run_job("maintain", root, "--vacuum")
-    finally:
-        spark.conf.set(key, before)
+    old = aged(root, 20)
+    tables = Tables(spark, load(), str(old))
+
+    def users(table):
+        return {row["user_id"] for row in parquet_rows(old / table)}
+
+    tables.vacuum(schema.EXAMPLES, days=30)
+    assert {USER, NEIGHBOUR} <= users("examples")
+    assert tables.read(schema.EXAMPLES, had).where(f"user_id = {USER}").count()
+
+    done = run_job("maintain", old, "--vacuum", "--set", "maintenance.history_days=10")
     assert done.code == 0, done.err
-    assert USER not in [row["user_id"] for row in parquet_rows(root / "examples")]
-    assert NEIGHBOUR in [row["user_id"] for row in parquet_rows(root / "examples")]
-    assert USER in [row["user_id"] for row in parquet_rows(root / "impressions")], (
-        "the service's own table is left to it"
-    )
+    assert USER not in users("examples")
+    assert NEIGHBOUR in users("examples")
+    assert USER in users("impressions"), "the service's own table is left to it"
+    with pytest.raises(Exception) as gone:
+        tables.read(schema.EXAMPLES, had).collect()
+    assert tables.is_gone(gone.value), gone.value
 
 
 def test_a_name_that_would_be_sql_erases_nobody(root, run_job, read):

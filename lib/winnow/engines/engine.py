@@ -16,6 +16,10 @@ from winnow.slices import Slice
 _OF_SPARK = "spark.master"
 
 
+#: How long a table keeps its log, and files that no version needs any more; the log first, since Delta refuses files that
+#: outlive it.
+_RETENTION = ("delta.logRetentionDuration", "delta.deletedFileRetentionDuration")
+
 #: How a column may compare with a value: is it, is less than it, has a match of it, a regular expression that Java and Rust read alike.
 Comparison = Literal["is", "below", "matches"]
 
@@ -79,8 +83,8 @@ class Engine(Protocol):
     def compact(self, place: str) -> None:
         """Join small files; the rows stay as they are."""
 
-    def vacuum(self, place: str, hours: int) -> None:
-        """Remove files that no version has which was current within the last ``hours``."""
+    def vacuum(self, place: str, days: int) -> None:
+        """Remove files of versions replaced more than ``days`` ago; from then on the table keeps others that long."""
 
     def delete(self, place: str, column: str, comparison: Comparison, value: int | str | dt.date) -> None:
         """Delete the rows whose column compares so with the value, whatever stands in it."""
@@ -105,6 +109,18 @@ def engine_of(spark: SparkSession) -> Engine:
     from winnow.engines.spark import SparkEngine
 
     return SparkEngine(spark)
+
+
+def keep_history(engine: Engine, place: str, days: int) -> None:
+    """Let a table keep for so many days what was replaced, and the versions that tell of it.
+
+    Delta on Spark goes by the table's own properties, where it removes files and where it refuses to read former versions;
+    what VACUUM is told is ignored.
+    """
+    kept = f"interval {days} days"
+    for name in _RETENTION:
+        if engine.property(place, name) != kept:
+            engine.set_property(place, name, kept)
 
 
 def is_path(place: str) -> bool:

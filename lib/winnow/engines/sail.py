@@ -25,7 +25,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from winnow import schema
-from winnow.engines.engine import Comparison, Sizes, is_path, nullable, properties
+from winnow.engines.engine import Comparison, Sizes, is_path, keep_history, nullable, properties
 from winnow.errors import ConcurrentRunError, SettingsError
 from winnow.slices import Slice, in_slice, predicate, several
 
@@ -39,8 +39,8 @@ _WAIT_S = 0.5
 _FILE = "path"
 _PARTITION = "partition."
 
-#: How Sail and delta-rs say that a version, or a file of it, is there no more.
-_GONE = re.compile(r"[Ii]nvalid table version|[Nn]ot found|No such file", re.ASCII)
+#: How Sail says that a version, or a file of it, is there no more; a commit lost from the middle is another fault.
+_GONE = re.compile(r"Object at location \S+ not found|Missing commit file: expected (final version|version 0,)")
 
 _CONDITIONS: Mapping[Comparison, str] = {"is": "{} = {}", "below": "{} < {}", "matches": "{} ~ {}"}
 
@@ -158,9 +158,10 @@ class SailEngine:
         """Join small files; the rows stay as they are."""
         DeltaTable(_path(place)).optimize.compact()
 
-    def vacuum(self, place: str, hours: int) -> None:
-        """Remove files that no version has which was current within the last ``hours``."""
-        DeltaTable(_path(place)).vacuum(hours, dry_run=False)
+    def vacuum(self, place: str, days: int) -> None:
+        """Remove files of versions replaced more than ``days`` ago; from then on the table keeps others that long."""
+        keep_history(self, place, days)  # delta-rs refuses fewer than the table's own
+        DeltaTable(_path(place)).vacuum(days * 24, dry_run=False)
 
     def delete(self, place: str, column: str, comparison: Comparison, value: int | str | dt.date) -> None:
         """Delete the rows whose column compares so with the value, which stands in the condition as a quoted literal."""

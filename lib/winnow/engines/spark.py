@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.utils import is_remote
 
 from winnow import schema
-from winnow.engines.engine import Comparison, Sizes, is_path, nullable, properties
+from winnow.engines.engine import Comparison, Sizes, is_path, keep_history, nullable, properties
 from winnow.errors import ConcurrentRunError, JobError
 from winnow.slices import Slice, predicate
 
@@ -32,9 +32,10 @@ _NO_TABLE = {
 #: How Delta says that another commit came first. Its exceptions have no common base, and over Connect no class at all.
 _LOST_RACE = re.compile(r"\[(DELTA_CONCURRENT_\w+|DELTA_METADATA_CHANGED|DELTA_PROTOCOL_CHANGED)")
 
-#: How Delta says that a version, or a file of it, is there no more.
+#: How Delta and Spark say that a version, or a file of it, is there no more, or may not be any more.
 _GONE = re.compile(
-    r"DELTA_VERSION_NOT_FOUND|DELTA_FILE_NOT_FOUND|FILE_NOT_EXIST|DELTA_CANNOT_RECREATE|DELTA_LOG_FILE_NOT_FOUND"
+    r"DELTA_(VERSION|FILE|LOG_FILE|NO_RECREATABLE_HISTORY)_(NOT_)?FOUND|FILE_NOT_EXIST|DELTA_TRUNCATED_TRANSACTION_LOG"
+    r"|DELTA_UNSUPPORTED_TIME_TRAVEL_BEYOND_DELETED_FILE_RETENTION_DURATION"
 )
 #: What a commit tells of a file that it adds or removes, as far as it is asked for.
 _ACTION = "struct<path: string, partitionValues: map<string, string>, dataChange: boolean>"
@@ -169,9 +170,10 @@ class SparkEngine:
         """Join small files; the rows stay as they are."""
         self._spark.sql(f"OPTIMIZE {_quoted(place)}").collect()
 
-    def vacuum(self, place: str, hours: int) -> None:
-        """Remove files that no version has which was current within the last ``hours``."""
-        self._spark.sql(f"VACUUM {_quoted(place)} RETAIN {hours:d} HOURS").collect()
+    def vacuum(self, place: str, days: int) -> None:
+        """Remove files of versions replaced more than ``days`` ago; from then on the table keeps others that long."""
+        keep_history(self, place, days)
+        self._spark.sql(f"VACUUM {_quoted(place)}").collect()
 
     def delete(self, place: str, column: str, comparison: Comparison, value: int | str | dt.date) -> None:
         """Delete the rows whose column compares so with the value, whatever stands in it."""

@@ -37,15 +37,14 @@ def compact_files(run: Run) -> None:
 def remove_history(run: Run) -> None:
     """Remove the files of each table of ours that only versions replaced before ``maintenance.history_days`` ago have.
 
-    A day that was published since then was made of a version that was the newest then, so it stays reproducible; one that
-    was published before may not be, and verify.py says so.
+    From then on each of them keeps its versions for as long, which its properties tell Delta.
     """
     days = run.settings.maintenance.history_days
     for table in _ours(run):
         if run.is_dry:
             run.say(f"{table}: would remove what was replaced more than {days} days ago")
             continue
-        run.tables.vacuum(table, hours=days * 24)
+        run.tables.vacuum(table, days=days)
         run.say(f"{table}: what was replaced more than {days} days ago is removed")
 
 
