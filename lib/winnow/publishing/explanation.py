@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from winnow import labelling, pipeline, schema
 from winnow.errors import DataError, InputNotReadyError
 from winnow.pipeline import Traced
-from winnow.publishing.past_runs import past_run
+from winnow.publishing.past_runs import past_run, reading_again
 from winnow.run import Run
 
 _Row = Mapping[str, Any]
@@ -22,17 +22,18 @@ def explain_impression(run: Run, day: dt.date, impression_id: str) -> None:
 
     Told of the version of the log and with the settings that the day's run had, from the ledger's thresholds; then held
     against the stored row. Raises InputNotReadyError where the day was never published or has no such id, DataError where
-    what is stored is something else.
+    that version of the log is gone, or what is stored is something else.
     """
     tables, past = run.tables, past_run(run, day)
-    traced = pipeline.trace(
-        tables.read(schema.IMPRESSIONS, past.version),
-        day,
-        past.settings,
-        impression_id,
-        mature_until=past.mature_until,
-        describe=tables.describe,
-    )
+    with reading_again(run, past):
+        traced = pipeline.trace(
+            tables.read(schema.IMPRESSIONS, past.version),
+            day,
+            past.settings,
+            impression_id,
+            mature_until=past.mature_until,
+            describe=tables.describe,
+        )
     if traced is None:
         raise InputNotReadyError(
             f"{day}: expected impression {impression_id} in version {past.version} of "

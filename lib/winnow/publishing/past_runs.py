@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pyspark.sql import functions as F
 
 from winnow import schema
 from winnow.config import Settings
-from winnow.errors import InputNotReadyError
+from winnow.errors import DataError, InputNotReadyError
 from winnow.pipeline import fetch
 from winnow.run import Run
 from winnow.settings import build
@@ -76,3 +77,19 @@ def past_run(run: Run, day: dt.date) -> PastRun:
             f"{run.tables.location(schema.RUNS)}, found none. Run prepare_examples.py --date {day} first."
         )
     return found
+
+
+@contextmanager
+def reading_again(run: Run, past: PastRun) -> Iterator[None]:
+    """Read within it what a past run read: raises DataError where that version of the log is there no more."""
+    try:
+        yield
+    except Exception as fault:
+        if not run.tables.is_gone(fault):
+            raise
+        raise DataError(
+            f"{past.day}: not reproducible: expected version {past.version} of {run.tables.location(schema.IMPRESSIONS)}, "
+            f"which run {past.run_id} read, found it gone (VACUUM, an expired log, or older than the table's "
+            "delta.deletedFileRetentionDuration). The stored rows stand; to make the day reproducible again run "
+            f"prepare_examples.py --date {past.day}."
+        ) from fault

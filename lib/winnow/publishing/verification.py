@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from winnow import pipeline, schema
 from winnow.contracts import named
 from winnow.errors import DataError, InputNotReadyError
-from winnow.publishing.past_runs import PastRun, past_run
+from winnow.publishing.past_runs import PastRun, past_run, reading_again
 from winnow.run import Run
 
 #: Number of rows, and for each column the sum of its values' hashes: equal for equal rows, in any order.
@@ -30,16 +30,8 @@ def verify_examples(run: Run, day: dt.date) -> None:
         raise InputNotReadyError(
             f"{day}: expected examples at {tables.location(schema.EXAMPLES)}, found no table. Run prepare_examples.py."
         )
-    try:
+    with reading_again(run, past):
         rebuilt = _rebuilt(run, past)
-    except Exception as fault:
-        if not tables.is_gone(fault):
-            raise
-        raise DataError(
-            f"{day}: not reproducible: expected version {past.version} of {tables.location(schema.IMPRESSIONS)}, which run "
-            f"{past.run_id} read, found files of it gone (VACUUM, or an expired log). The stored rows stand; to make the day "
-            f"reproducible again run prepare_examples.py --date {day}."
-        ) from fault
     tables.describe(f"{day}: fingerprint of the stored rows")
     found = _fingerprint(stored)
     # A column that only one of them has is null in the other.
