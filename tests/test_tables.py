@@ -5,11 +5,13 @@ import json
 import os
 
 import pytest
+from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
 from winnow import schema
 from winnow.config import load
-from winnow.errors import ContractError, InputNotReadyError, JobError
+from winnow.engines import engine_of
+from winnow.errors import ConcurrentRunError, ContractError, InputNotReadyError, JobError
 from winnow.tables import Tables
 
 FIRST, SECOND = dt.date(2026, 1, 5), dt.date(2026, 1, 6)
@@ -124,6 +126,52 @@ def test_a_dry_run_writes_nothing(spark, tmp_path):
     dry = Tables(spark, load(), str(tmp_path), is_dry=True)
     assert dry.replace(schema.EXAMPLES, rows_of(spark, FIRST, 2), {schema.EVENT_DATE: FIRST}, record="{}") is None
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def late(engine, spark, at_path, monkeypatch):
+    """Return the function after which every change of the examples finds that another run has changed them since it began."""
+
+    def begin():
+        if engine == "sail":
+            import deltalake
+
+            class Opened(deltalake.DeltaTable):
+                def __init__(self, place, **more):
+                    super().__init__(place, **more)
+                    deltalake.DeltaTable(place).alter.set_table_properties({"a.b": "c"}, raise_if_not_exists=False)
+
+            monkeypatch.setattr("winnow.engines.sail.DeltaTable", Opened)
+        else:  # what Delta says: nothing stops a command of SQL half way, to let another one come first
+            sql = type(spark).sql
+
+            def lose(session, text, *more):
+                if text.startswith(("SHOW", "DESCRIBE")):
+                    return sql(session, text, *more)
+                raise PySparkException("[DELTA_METADATA_CHANGED] MetadataChangedException: The metadata has been changed")
+
+            monkeypatch.setattr(type(spark), "sql", lose)
+
+    return begin
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tables: tables.delete(schema.EXAMPLES, schema.WATCH_S, "below", 9),
+        lambda tables: tables.compact(schema.EXAMPLES),
+        lambda tables: tables.vacuum(schema.EXAMPLES, days=9),
+        lambda tables: tables.migrate(schema.EXAMPLES, 1),
+        lambda tables: engine_of(tables.spark).add_columns(tables.location(schema.EXAMPLES), [schema.SURFACE]),
+    ],
+    ids=["delete", "compact", "vacuum", "set_property", "add_columns"],
+)
+def test_a_change_that_another_commit_came_before_is_for_another_try(change, at_path, spark, late):
+    for count in (2, 3):  # two files to join
+        at_path.append(schema.EXAMPLES, rows_of(spark, FIRST, count))
+    late()
+    with pytest.raises(ConcurrentRunError, match=r"/examples: another run changed the table at the same time, and won"):
+        change(at_path)
 
 
 def test_a_slice_without_value_is_that_of_null(at_path, spark):

@@ -17,10 +17,10 @@ import winnow
 from winnow import schema
 from winnow.config import Settings
 from winnow.engines import Comparison, Sizes, engine_of, is_path
-from winnow.errors import ConcurrentRunError, ContractError, InputNotReadyError, SettingsError
+from winnow.errors import ContractError, InputNotReadyError, SettingsError
 from winnow.importing import CORRUPT_RECORD
 from winnow.local import local_rows
-from winnow.slices import Slice, in_slice, predicate
+from winnow.slices import Slice, in_slice
 
 #: What Delta refuses in a column's name.
 _ODD_NAME = re.compile(r"[ ,;{}()\n\t=]")
@@ -110,13 +110,7 @@ class Tables:
         self._ensure(table, rows)
         written = rows if files is None else rows.coalesce(files)
         new_columns = self._new_columns(table, rows)
-        try:
-            version = self._engine.replace(self.location(table), written, where, record, new_columns)
-        except ConcurrentRunError as lost:
-            raise ConcurrentRunError(
-                f"{table}: another run changed the same rows ({predicate(where) or 'all'}) at the same time, and won. Its result "
-                f"stands; run again if yours should. ({lost})"
-            ) from lost
+        version = self._engine.replace(self.location(table), written, where, record, new_columns)
         self.written[table.name] = version
         return version
 

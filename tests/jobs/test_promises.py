@@ -8,6 +8,7 @@ import pytest
 
 from winnow import schema
 from winnow.config import load
+from winnow.engines import engine_of
 from winnow.errors import ConcurrentRunError
 from winnow.job import main
 from winnow.tables import Tables
@@ -86,14 +87,14 @@ def test_rows_appended_between_the_passes_do_not_reach_the_day(root, tmp_path, r
     assert read(tmp_path, "examples").where("surface = 'late'").count() == 100 * len(appended)
 
 
-def test_of_two_runs_that_replace_one_day_at_once_the_later_loses_and_nothing_is_doubled(
-    spark, root, tmp_path, read, versions
-):
+@pytest.fixture
+def lost(tmp_path):
+    """Return the function that begins to write rows, lets another commit come first, and returns the fault that it meets.
+
+    ``write``: writes rows that it is given; ``rival``: commits.
+    """
     from pyspark.sql import functions as F
 
-    rows = read(root, "examples", DAYS[0])
-    tables = Tables(spark, load(), str(tmp_path))
-    tables.replace(schema.EXAMPLES, rows, {schema.EVENT_DATE: DAYS[0]}, record="{}")
     started, go, fault = tmp_path / "started", tmp_path / "go", []
 
     @F.udf("bigint")
@@ -103,31 +104,60 @@ def test_of_two_runs_that_replace_one_day_at_once_the_later_loses_and_nothing_is
             time.sleep(0.05)
         return value
 
-    def lose():
-        slow = rows.withColumn("user_id", wait("user_id"))
+    def lose(write, rows):
         try:
-            tables.replace(schema.EXAMPLES, slow, {schema.EVENT_DATE: DAYS[0]}, record="{}")
+            write(rows.withColumn("user_id", wait("user_id")))
         except Exception as found:
             fault.append(found)
 
-    loser = threading.Thread(target=lose)
-    loser.start()
-    try:
-        deadline = time.monotonic() + 60
-        while not started.exists():
-            assert time.monotonic() < deadline, "the slow run did not start"
-            time.sleep(0.05)
-        # Its transaction is open and has read the day: now another run replaces the day and commits.
-        won = Tables(spark, load(), str(tmp_path)).replace(
-            schema.EXAMPLES, rows, {schema.EVENT_DATE: DAYS[0]}, record="{}"
-        )
-    finally:
-        go.touch()
-        loser.join(60)
-    assert [type(found) for found in fault] == [ConcurrentRunError], fault
-    assert "DATE'2026-01-05'" in str(fault[0])
-    assert versions(tmp_path, "examples")[0]["version"] == won
+    def run(write, rows, rival):
+        loser = threading.Thread(target=lose, args=(write, rows))
+        loser.start()
+        try:
+            deadline = time.monotonic() + 60
+            while not started.exists():
+                assert time.monotonic() < deadline, "the slow run did not start"
+                time.sleep(0.05)
+            rival()  # the other's transaction is open
+        finally:
+            go.touch()
+            loser.join(60)
+        assert [type(found) for found in fault] == [ConcurrentRunError], fault
+        return str(fault[0])
+
+    return run
+
+
+def test_of_two_runs_that_replace_one_day_at_once_the_later_loses_and_nothing_is_doubled(
+    spark, root, tmp_path, read, versions, lost
+):
+    rows, where = read(root, "examples", DAYS[0]), {schema.EVENT_DATE: DAYS[0]}
+    tables, other = (Tables(spark, load(), str(tmp_path)) for _ in range(2))
+    tables.replace(schema.EXAMPLES, rows, where, record="{}")
+    told = lost(
+        lambda slow: tables.replace(schema.EXAMPLES, slow, where, record="{}"),
+        rows,
+        lambda: other.replace(schema.EXAMPLES, rows, where, record="{}"),
+    )
+    assert "DATE'2026-01-05'" in told
+    assert versions(tmp_path, "examples")[0]["version"] == other.written["examples"]
     assert read(tmp_path, "examples").count() == rows.count()
+
+
+@pytest.mark.not_on("sail", why="it appends again")
+def test_rows_that_are_appended_while_the_table_itself_is_changed_are_for_another_try(spark, tmp_path, read, lost):
+    from pyspark.sql import functions as F
+
+    tables, place = Tables(spark, load(), str(tmp_path)), f"{tmp_path}/examples"
+    rows = spark.range(3).select(F.col("id").alias("user_id"), F.lit(DAYS[0]).alias("event_date"))
+    tables.append(schema.EXAMPLES, rows)
+    told = lost(
+        lambda slow: tables.append(schema.EXAMPLES, slow),
+        rows,
+        lambda: engine_of(spark).set_property(place, "winnow.of", "another run"),
+    )
+    assert f"{place}: another run changed the table at the same time" in told
+    assert read(tmp_path, "examples").count() == 3
 
 
 def test_a_run_that_lost_ends_with_the_exit_code_that_says_try_again(spark, tmp_path):

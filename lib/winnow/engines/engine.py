@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Literal, NamedTuple, Protocol
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from winnow import schema
-from winnow.slices import Slice
+from winnow.errors import ConcurrentRunError
+from winnow.slices import Slice, predicate
 
 #: A setting that Spark always has and Sail never: by it a session over Connect is told apart.
 _OF_SPARK = "spark.master"
@@ -32,7 +35,10 @@ class Sizes(NamedTuple):
 
 
 class Engine(Protocol):
-    """What an engine does with Delta tables; a place is a path (with a slash) or catalog.schema.table."""
+    """What an engine does with Delta tables; a place is a path (with a slash) or catalog.schema.table.
+
+    What commits raises ConcurrentRunError where another run's commit came first that it cannot go with.
+    """
 
     #: Kinds of foreign files that the engine reads, faulty lines told.
     reads: frozenset[str]
@@ -52,7 +58,6 @@ class Engine(Protocol):
         """Replace the slice by the rows in one commit that carries the record, and return its version.
 
         ``new_columns``: what the rows have and the table has not yet. Columns that only the table has become null.
-        Raises ConcurrentRunError, naming nothing but why, when the slice was changed meanwhile.
         """
 
     def append(self, place: str, rows: DataFrame, new_columns: list[str]) -> None:
@@ -109,6 +114,29 @@ def engine_of(spark: SparkSession) -> Engine:
     from winnow.engines.spark import SparkEngine
 
     return SparkEngine(spark)
+
+
+@contextmanager
+def racing(place: str, lost_race: re.Pattern[str], what: str = "the table") -> Iterator[None]:
+    """Commit within it: a fault by which the engine says that another commit came first becomes ConcurrentRunError.
+
+    ``lost_race``: how the engine says it; ``what``: what both wanted to change.
+    """
+    try:
+        yield
+    except Exception as fault:  # of a class of its own, of Py4J's or of Connect's, as engine and session are
+        lost = lost_race.search(str(fault))
+        if lost is None:
+            raise
+        raise ConcurrentRunError(
+            f"{place}: another run changed {what} at the same time, and won. Its result stands; run again if yours should. "
+            f"({lost[0]})"
+        ) from fault
+
+
+def told_rows(where: Slice) -> str:
+    """Return how a fault names the rows of a slice."""
+    return f"the same rows ({predicate(where) or 'all'})"
 
 
 def keep_history(engine: Engine, place: str, days: int) -> None:

@@ -25,13 +25,13 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from winnow import schema
-from winnow.engines.engine import Comparison, Sizes, is_path, keep_history, nullable, properties
-from winnow.errors import ConcurrentRunError, SettingsError
+from winnow.engines.engine import Comparison, Sizes, is_path, keep_history, nullable, properties, racing, told_rows
+from winnow.errors import SettingsError
 from winnow.slices import Slice, in_slice, predicate, several
 
 _LOG = logging.getLogger("winnow")
-#: How Sail says that another commit came first.
-_LOST_RACE = "Failed to commit transaction"
+#: How Sail and delta-rs say that another commit came first.
+_LOST_RACE = re.compile("Failed to commit transaction")
 #: Tries of a write that other slices' commits came before, and seconds between two of them.
 _TRIES = 10
 _WAIT_S = 0.5
@@ -79,6 +79,10 @@ class SailEngine:
 
     def replace(self, place: str, rows: DataFrame, where: Slice, record: str, new_columns: list[str]) -> int:
         """Replace the slice by the rows in one commit that carries the record, and return its version."""
+        with racing(place, _LOST_RACE, told_rows(where)):
+            return self._replace(place, rows, where, record, new_columns)
+
+    def _replace(self, place: str, rows: DataFrame, where: Slice, record: str, new_columns: list[str]) -> int:
         _add_columns(_path(place), rows, new_columns)
         stored = DeltaTable(_path(place))
         # In a union with nothing of the table the rows take on its columns: those that they lack are null, and the arrays
@@ -90,12 +94,7 @@ class SailEngine:
             writer = writer.option("replaceWhere", predicate(where))
         before = stored.version()
         mine = _files(stored, where)
-
-        def check_slice() -> None:
-            if _files(DeltaTable(_path(place)), where) != mine:
-                raise ConcurrentRunError(_LOST_RACE)
-
-        _commit(lambda: writer.save(_path(place)), check_slice)
+        _commit(lambda: writer.save(_path(place)), lambda: _files(DeltaTable(_path(place)), where) == mine)
         stored = DeltaTable(_path(place))
         if stored.version() == before:  # nothing in the place of nothing is no commit
             return before
@@ -104,8 +103,9 @@ class SailEngine:
 
     def append(self, place: str, rows: DataFrame, new_columns: list[str]) -> None:
         """Add rows; appends do not disturb each other."""
-        _add_columns(_path(place), rows, new_columns)
-        _commit(lambda: rows.write.format("delta").mode("append").save(_path(place)), lambda: None)
+        with racing(place, _LOST_RACE):
+            _add_columns(_path(place), rows, new_columns)
+            _commit(lambda: rows.write.format("delta").mode("append").save(_path(place)), lambda: True)
 
     def property(self, place: str, name: str) -> str | None:
         """Return a property of a table that is there, None where it has none of the name."""
@@ -113,11 +113,12 @@ class SailEngine:
 
     def set_property(self, place: str, name: str, value: str) -> None:
         """Set a property of a table; its rows stay as they are."""
-        try:
-            DeltaTable(_path(place)).alter.set_table_properties({name: value}, raise_if_not_exists=False)
-        except DeltaError:
-            if self.property(place, name) != value:  # another run may have set it meanwhile
-                raise
+        with racing(place, _LOST_RACE):
+            try:
+                DeltaTable(_path(place)).alter.set_table_properties({name: value}, raise_if_not_exists=False)
+            except DeltaError:
+                if self.property(place, name) != value:  # another run may have set it meanwhile
+                    raise
 
     def add_columns(self, place: str, columns: Sequence[schema.Column]) -> None:
         """Add columns, each with its meaning as comment, null in what is stored."""
@@ -126,7 +127,8 @@ class SailEngine:
             T.StructField(column, kind.dataType, nullable=True, metadata={"comment": column.doc})
             for column, kind in zip(columns, kinds.fields, strict=True)
         ]
-        DeltaTable(_path(place)).alter.add_columns([Field.from_json(field.json()) for field in told])
+        with racing(place, _LOST_RACE):
+            DeltaTable(_path(place)).alter.add_columns([Field.from_json(field.json()) for field in told])
 
     def is_gone(self, fault: Exception) -> bool:
         """Return whether the fault is that files of a former version, or the version itself, are there no more."""
@@ -156,7 +158,8 @@ class SailEngine:
 
     def compact(self, place: str) -> None:
         """Join small files; the rows stay as they are."""
-        DeltaTable(_path(place)).optimize.compact()
+        with racing(place, _LOST_RACE):
+            DeltaTable(_path(place)).optimize.compact()
 
     def vacuum(self, place: str, days: int) -> None:
         """Remove files of versions replaced more than ``days`` ago; from then on the table keeps others that long."""
@@ -167,7 +170,8 @@ class SailEngine:
         """Delete the rows whose column compares so with the value, which stands in the condition as a quoted literal."""
         name = '"' + column.replace('"', '""') + '"'
         literal = str(value) if isinstance(value, int) else "'" + str(value).replace("'", "''") + "'"
-        DeltaTable(_path(place)).delete(_CONDITIONS[comparison].format(name, literal))
+        with racing(place, _LOST_RACE):
+            DeltaTable(_path(place)).delete(_CONDITIONS[comparison].format(name, literal))
 
     def parallelism(self) -> int:
         """Return the number of tasks that can run at once."""
@@ -187,18 +191,15 @@ def _add_columns(path: str, rows: DataFrame, names: list[str]) -> None:
         DeltaTable(path).alter.add_columns([Field.from_json(field.json()) for field in fields])
 
 
-def _commit(write: Callable[[], None], check_slice: Callable[[], None]) -> None:
-    """Write, again while commits that do not concern the slice come first; nothing of a lost try is seen by readers."""
+def _commit(write: Callable[[], None], is_undisturbed: Callable[[], bool]) -> None:
+    """Write, again while commits that do not disturb it come first; nothing of a lost try is seen by readers."""
     for attempt in range(_TRIES):
         try:
             write()
             return
         except PySparkException as fault:
-            if _LOST_RACE not in str(fault):
+            if not _LOST_RACE.search(str(fault)) or attempt == _TRIES - 1 or not is_undisturbed():
                 raise
-            check_slice()
-            if attempt == _TRIES - 1:
-                raise ConcurrentRunError(_LOST_RACE) from fault
             _LOG.debug("another commit came first; writing again")
             time.sleep(_WAIT_S * (1 + random.random()))
 

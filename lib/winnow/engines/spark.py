@@ -13,8 +13,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.utils import is_remote
 
 from winnow import schema
-from winnow.engines.engine import Comparison, Sizes, is_path, keep_history, nullable, properties
-from winnow.errors import ConcurrentRunError, JobError
+from winnow.engines.engine import Comparison, Sizes, is_path, keep_history, nullable, properties, racing, told_rows
+from winnow.errors import JobError
 from winnow.slices import Slice, predicate
 
 #: What ALS calls the rows that it keeps.
@@ -30,8 +30,7 @@ _NO_TABLE = {
     "TABLE_OR_VIEW_NOT_FOUND",
 }
 #: How Delta says that another commit came first. Its exceptions have no common base, and over Connect no class at all.
-_LOST_RACE = re.compile(r"\[(DELTA_CONCURRENT_\w+|DELTA_METADATA_CHANGED|DELTA_PROTOCOL_CHANGED)")
-
+_LOST_RACE = re.compile(r"(?<=\[)DELTA_(CONCURRENT_\w+|METADATA_CHANGED|PROTOCOL_CHANGED)")
 #: How Delta and Spark say that a version, or a file of it, is there no more, or may not be any more.
 _GONE = re.compile(
     r"DELTA_(VERSION|FILE|LOG_FILE|NO_RECREATABLE_HISTORY)_(NOT_)?FOUND|FILE_NOT_EXIST|DELTA_TRUNCATED_TRANSACTION_LOG"
@@ -95,13 +94,8 @@ class SparkEngine:
             writer = writer.option("replaceWhere", predicate(where))
         if new_columns:
             writer = writer.option("mergeSchema", "true")
-        try:
+        with racing(place, _LOST_RACE, told_rows(where)):
             _save(writer, place)
-        except Exception as fault:  # of a class of its own, of Py4J's or of Connect's, as the session is
-            lost = _LOST_RACE.search(str(fault))
-            if lost is None:
-                raise
-            raise ConcurrentRunError(lost[1]) from fault
         return int(self._spark.conf.get(_LAST_VERSION) or -1)
 
     def _create_at(self, place: str, table: schema.Table, rows: DataFrame) -> None:
@@ -120,7 +114,8 @@ class SparkEngine:
     def append(self, place: str, rows: DataFrame, new_columns: list[str]) -> None:
         """Add rows; appends do not disturb each other."""
         writer = rows.write.format("delta").mode("append")
-        _save(writer.option("mergeSchema", "true") if new_columns else writer, place)
+        with racing(place, _LOST_RACE):
+            _save(writer.option("mergeSchema", "true") if new_columns else writer, place)
 
     def property(self, place: str, name: str) -> str | None:
         """Return a property of a table that is there, None where it has none of the name."""
@@ -129,12 +124,12 @@ class SparkEngine:
 
     def set_property(self, place: str, name: str, value: str) -> None:
         """Set a property of a table; its rows stay as they are."""
-        self._spark.sql(f"ALTER TABLE {_quoted(place)} SET TBLPROPERTIES ({_text(name)} = {_text(value)})").collect()
+        self._commit(place, f"ALTER TABLE {_quoted(place)} SET TBLPROPERTIES ({_text(name)} = {_text(value)})")
 
     def add_columns(self, place: str, columns: Sequence[schema.Column]) -> None:
         """Add columns, each with its meaning as comment, null in what is stored."""
         told = ", ".join(f"{_name(column)} {column.type} COMMENT {_text(column.doc)}" for column in columns)
-        self._spark.sql(f"ALTER TABLE {_quoted(place)} ADD COLUMNS ({told})").collect()
+        self._commit(place, f"ALTER TABLE {_quoted(place)} ADD COLUMNS ({told})")
 
     def is_gone(self, fault: Exception) -> bool:
         """Return whether the fault is that files of a former version, or the version itself, are there no more."""
@@ -168,17 +163,22 @@ class SparkEngine:
 
     def compact(self, place: str) -> None:
         """Join small files; the rows stay as they are."""
-        self._spark.sql(f"OPTIMIZE {_quoted(place)}").collect()
+        self._commit(place, f"OPTIMIZE {_quoted(place)}")
 
     def vacuum(self, place: str, days: int) -> None:
         """Remove files of versions replaced more than ``days`` ago; from then on the table keeps others that long."""
         keep_history(self, place, days)
-        self._spark.sql(f"VACUUM {_quoted(place)}").collect()
+        self._commit(place, f"VACUUM {_quoted(place)}")
 
     def delete(self, place: str, column: str, comparison: Comparison, value: int | str | dt.date) -> None:
         """Delete the rows whose column compares so with the value, whatever stands in it."""
         condition = _CONDITIONS[comparison].format(_name(column), _literal(value))
-        self._spark.sql(f"DELETE FROM {_quoted(place)} WHERE {condition}").collect()  # noqa: S608 - see _literal
+        self._commit(place, f"DELETE FROM {_quoted(place)} WHERE {condition}")  # noqa: S608 - see _literal
+
+    def _commit(self, place: str, command: str) -> None:
+        """Run a command of SQL that changes a table."""
+        with racing(place, _LOST_RACE):
+            self._spark.sql(command).collect()
 
     def parallelism(self) -> int:
         """Return the number of tasks that can run at once."""
