@@ -5,6 +5,7 @@ import json
 import os
 
 import pytest
+from deltalake import DeltaTable
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 
@@ -128,18 +129,69 @@ def test_a_dry_run_writes_nothing(spark, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def write_log(root, rows, day="event_date"):
+    """Write rows as a log of the service's own, whose days are in the column ``day``, and return its newest version."""
+    place = f"{root}/impressions"
+    rows.withColumnRenamed("event_date", day).write.format("delta").mode("append").partitionBy(day).save(place)
+    return DeltaTable(place).version()
+
+
+def changes_of(spark, root, since, *sets):
+    return Tables(spark, load(sets=sets), str(root)).last_changes(schema.IMPRESSIONS, since)
+
+
+def test_the_days_that_changed_are_told_whatever_their_column_is_called(spark, tmp_path):
+    version = write_log(tmp_path, rows_of(spark, FIRST, 2), day="dt")
+    newer = write_log(tmp_path, rows_of(spark, SECOND, 2), day="dt")
+    assert changes_of(spark, tmp_path, version, "columns.event_date=dt") == {SECOND: newer}
+    assert changes_of(spark, tmp_path, version) is None, "there is no such column"
+
+
+def test_rows_without_a_day_change_none(spark, tmp_path):
+    some = F.when(F.col(schema.IMPRESSION_ID) < 1, F.lit(FIRST))
+    version = write_log(tmp_path, rows_of(spark, FIRST, 1).withColumn(schema.EVENT_DATE, some))
+    newer = write_log(tmp_path, rows_of(spark, FIRST, 2).withColumn(schema.EVENT_DATE, some))
+    write_log(tmp_path, rows_of(spark, FIRST, 2).where("impression_id = 1").withColumn(schema.EVENT_DATE, some))
+    assert changes_of(spark, tmp_path, version) == {FIRST: newer}
+    assert changes_of(spark, tmp_path, newer) == {}
+
+
+@pytest.mark.not_on("sail", why="it holds the files of two versions against each other")
+def test_a_commit_that_does_not_name_its_days_is_no_answer(spark, tmp_path):
+    version = write_log(tmp_path, rows_of(spark, FIRST, 2))
+    DeltaTable(f"{tmp_path}/impressions").delete()
+    assert changes_of(spark, tmp_path, version) == {FIRST: version + 1}
+    commit = tmp_path / "impressions" / "_delta_log" / f"{version + 1:020d}.json"
+    actions = [json.loads(line) for line in commit.read_text().splitlines()]
+    for action in actions:
+        action.get("remove", {}).pop("partitionValues", None)  # the protocol does not ask for it
+    commit.write_text("".join(json.dumps(action) + "\n" for action in actions))
+    assert changes_of(spark, tmp_path, version) is None
+
+
+@pytest.mark.not_on("sail", why="it does not write such tables")
+def test_a_log_that_maps_its_columns_names_is_no_answer(spark, tmp_path):
+    mapped = "tblproperties ('delta.columnMapping.mode' = 'name')"
+    columns = "impression_id bigint, event_date date, watch_s double"
+    spark.sql(
+        f"create table delta.`{tmp_path}/impressions` ({columns}) using delta partitioned by (event_date) {mapped}"
+    )
+    version = DeltaTable(f"{tmp_path}/impressions").version()
+    rows_of(spark, FIRST, 2).write.format("delta").mode("append").save(f"{tmp_path}/impressions")
+    assert changes_of(spark, tmp_path, version) is None
+
+
 @pytest.fixture
 def late(engine, spark, at_path, monkeypatch):
     """Return the function after which every change of the examples finds that another run has changed them since it began."""
 
     def begin():
         if engine == "sail":
-            import deltalake
 
-            class Opened(deltalake.DeltaTable):
+            class Opened(DeltaTable):
                 def __init__(self, place, **more):
                     super().__init__(place, **more)
-                    deltalake.DeltaTable(place).alter.set_table_properties({"a.b": "c"}, raise_if_not_exists=False)
+                    DeltaTable(place).alter.set_table_properties({"a.b": "c"}, raise_if_not_exists=False)
 
             monkeypatch.setattr("winnow.engines.sail.DeltaTable", Opened)
         else:  # what Delta says: nothing stops a command of SQL half way, to let another one come first
@@ -148,7 +200,9 @@ def late(engine, spark, at_path, monkeypatch):
             def lose(session, text, *more):
                 if text.startswith(("SHOW", "DESCRIBE")):
                     return sql(session, text, *more)
-                raise PySparkException("[DELTA_METADATA_CHANGED] MetadataChangedException: The metadata has been changed")
+                raise PySparkException(
+                    "[DELTA_METADATA_CHANGED] MetadataChangedException: The metadata has been changed"
+                )
 
             monkeypatch.setattr(type(spark), "sql", lose)
 

@@ -214,7 +214,9 @@ class Tables:
         Up to the pinned version. None where the table's log does not tell it: it has expired, or the table is not
         partitioned by event_date.
         """
-        found = self._engine.last_changes(self.location(table), schema.EVENT_DATE, since, self.pin(table))
+        own = self.settings.columns if table is schema.IMPRESSIONS else {}
+        column = own.get(schema.EVENT_DATE, schema.EVENT_DATE)
+        found = self._engine.last_changes(self.location(table), column, since, self.pin(table))
         return None if found is None else {dt.date.fromisoformat(day): version for day, version in found.items()}
 
     def sizes(self, table: schema.Table) -> Sizes:

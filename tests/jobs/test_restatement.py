@@ -41,7 +41,8 @@ def root(tmp_path_factory, make_log, run_job):
     first = day_rows(DAYS[0], 0)
     copy = (*COPIED[:4], 1.0, *COPIED[5:])
     refused = (1, 1, 1, DAYS[0], -5.0, 60.0, "home")
-    make_log(place, [*first, copy, refused, *(row for day in DAYS[1:] for row in day_rows(day, 0))])
+    make_log(place, [*first, copy, refused, *day_rows(DAYS[1], 0)])
+    make_log(place, day_rows(DAYS[2], 0), mode="append")
     done = run_job("prepare_examples", place, *PREPARE, *PERIOD)
     assert done.code == 0, done.err
     return place
@@ -112,6 +113,15 @@ def test_days_that_no_log_tells_of_are_all_due_and_that_is_told(root, run_job, m
     )  # the day that was prepared again has read the newest version
 
 
+def test_every_day_of_a_log_that_was_made_anew_is_due(root, tmp_path, run_job, make_log):
+    place = shutil.copytree(root, tmp_path / "root", ignore=shutil.ignore_patterns("impressions"))
+    make_log(place, [row for day in DAYS for row in day_rows(day, 0)])
+    shown = run_job("prepare_examples", place, *PREPARE, *PERIOD, "--changed", "--dry-run")
+    assert shown.code == 0, shown.err
+    assert "the table was made anew" in shown.err
+    assert "3 of 3 days are new or have changed" in shown.err
+
+
 @pytest.mark.not_on("sail", why="it does not compact")
 def test_a_table_that_was_only_written_anew_has_no_changes(root, spark):
     from delta.tables import DeltaTable
@@ -122,7 +132,7 @@ def test_a_table_that_was_only_written_anew_has_no_changes(root, spark):
     newer = Tables(spark, load(), str(root))
     assert newer.pin(schema.IMPRESSIONS) > version
     assert newer.last_changes(schema.IMPRESSIONS, version) == {}
-    assert set(newer.last_changes(schema.IMPRESSIONS, 0)) == {DAYS[1]}
+    assert set(newer.last_changes(schema.IMPRESSIONS, 0)) == {DAYS[1], DAYS[2]}
 
 
 def test_a_published_day_is_verified_from_its_record_alone(root, run_job):
@@ -168,7 +178,7 @@ def test_a_day_whose_version_of_the_log_is_gone_is_told_as_not_reproducible(
     for job, asked in (("verify", ()), ("explain", ("--impression", COPIED[0]))):
         found = run_job(job, place, "--date", DAYS[0], *asked)
         assert found.code == 3, found.err
-        assert "not reproducible: expected version 0" in found.err
+        assert "not reproducible: expected version 1" in found.err
 
 
 def test_a_day_that_was_never_published_is_not_ready(root, run_job):

@@ -78,8 +78,8 @@ class Engine(Protocol):
     def last_changes(self, place: str, column: str, since: int, until: int) -> Mapping[str, int] | None:
         """Return, for each value of a partition column in whose rows a version changed something, the last such version.
 
-        Versions after ``since`` and up to ``until``. None where the log does not tell: it is no longer there, or the table is not
-        partitioned by the column.
+        Versions after ``since`` and up to ``until``; rows without a value are left out. None where the log does not tell: it is
+        no longer there, or names neither the column nor its values (a table that is not partitioned by it, or maps its names).
         """
 
     def sizes(self, place: str) -> Sizes:

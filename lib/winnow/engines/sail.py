@@ -220,9 +220,10 @@ def _files(stored: DeltaTable, where: Slice) -> set[str]:
 
 
 def _partitions(path: str, version: int, name: str) -> set[tuple[str, str]]:
-    """Return the files of a version, each with the text of its value in a partition's column."""
+    """Return the files of a version, each with the text of its value in a partition's column, as far as it has one."""
     actions = pa.table(DeltaTable(path, version=version).get_add_actions(flatten=True)).select([name, _FILE])
-    return {(str(value), file) for value, file in zip(*actions.to_pydict().values(), strict=True)}
+    pairs = zip(*actions.to_pydict().values(), strict=True)
+    return {(str(value), file) for value, file in pairs if value is not None}
 
 
 def _path(place: str) -> str:

@@ -137,12 +137,12 @@ class SparkEngine:
 
     def last_changes(self, place: str, column: str, since: int, until: int) -> Mapping[str, int] | None:
         """Return, for each value of a partition column in whose rows a version changed something, the last such version."""
+        if since == until:
+            return {}
         detail = self._spark.sql(f"DESCRIBE DETAIL {_quoted(place)}").select("location", "partitionColumns").head()
         if detail is None or column not in detail[1]:
             return None
         commits = [f"{detail[0]}/_delta_log/{version:020d}.json" for version in range(since + 1, until + 1)]
-        if not commits:
-            return {}
         try:
             actions = self._spark.read.schema(f"add {_ACTION}, remove {_ACTION}").json(commits)
         except AnalysisException as fault:
@@ -152,8 +152,14 @@ class SparkEngine:
         version = F.regexp_extract("_metadata.file_name", r"(\d+)\.json", 1).cast("bigint")
         action = F.coalesce("add", "remove")
         changes = actions.select(action.alias("action"), version.alias("version")).where("action.dataChange")
-        last = changes.groupBy(F.col("action.partitionValues")[column]).agg(F.max("version"))
-        return {value: newest for value, newest in last.collect() if value is not None}
+        values = F.col(
+            "action.partitionValues"
+        )  # of a file that goes they need not be told; some tables map their names
+        is_told = F.coalesce(F.map_contains_key(values, column), F.lit(False))
+        last = changes.groupBy(is_told, F.try_element_at(values, F.lit(column))).agg(F.max("version")).collect()
+        if not all(told for told, _, _ in last):
+            return None
+        return {value: newest for _, value, newest in last if value is not None}
 
     def sizes(self, place: str) -> Sizes:
         """Return how many files the newest version of a table has, and how large they are."""

@@ -39,14 +39,23 @@ def publish_changes(run: Run, *, force: bool = False) -> None:
 def changed_days(run: Run) -> list[dt.date]:
     """Return, of the days asked for, those that have no run in the ledger or whose impressions changed after it read them.
 
-    A day of the lookback that was never published and has no row, as before a service began, is not due. What changed is told by the log of the impressions' table, without a look at its rows; a file that was only written anew,
-    as OPTIMIZE does, is no change. Where that log has expired, or the table is not partitioned by event_date, any newer
-    version counts as a change of every day.
+    A day of the lookback that was never published and has no row, as before a service began, is not due. What changed is told
+    by the log of the impressions' table, without a look at its rows; a file that was only written anew, as OPTIMIZE does, is no
+    change. Where that log has expired, or the table is not partitioned by event_date, any newer version counts as a change of
+    every day; and where a day was read at a version that there is not yet, the table was made
+    anew, and every day is due.
     """
     asked = run.days
     published = past_runs(run, asked)
+    read = {day: past.version for day, past in published.items()}
     current = run.tables.pin(schema.IMPRESSIONS)
-    oldest = min((past.version for past in published.values()), default=current)
+    if max(read.values(), default=current) > current:
+        run.warn(
+            f"{schema.IMPRESSIONS}: expected version {max(read.values())} or later, which was read before, found {current}: "
+            "the table was made anew, and each day is prepared again"
+        )
+        read = {}
+    oldest = min(read.values(), default=current)
     last_changes = run.tables.last_changes(schema.IMPRESSIONS, oldest)
     if last_changes is None:
         run.warn(
@@ -59,11 +68,8 @@ def changed_days(run: Run) -> list[dt.date]:
         run.say(
             f"skipped, since they were never published and the log has no row of them: {', '.join(map(str, empty))}"
         )
-    due = [
-        day
-        for day in asked
-        if day not in empty and (day not in published or last_changes.get(day, -1) > published[day].version)
-    ]
+    is_due = {day: day not in read or last_changes.get(day, -1) > read[day] for day in asked if day not in empty}
+    due = [day for day, is_new in is_due.items() if is_new]
     run.say(f"{len(due)} of {len(asked)} days are new or have changed: {', '.join(map(str, due)) or 'nothing to do'}")
     return due
 
