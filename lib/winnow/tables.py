@@ -208,16 +208,21 @@ class Tables:
             self._schema_versions[table.name] = version
         return lacking
 
-    def last_changes(self, table: schema.Table, since: int) -> Mapping[dt.date, int] | None:
+    def last_changes(self, table: schema.Table, since: int, until: int | None = None) -> Mapping[dt.date, int] | None:
         """Return the days in whose rows a version after ``since`` changed something, each with the last such version.
 
-        Up to the pinned version. None where the table's log does not tell it: it has expired, or the table is not
+        Up to ``until``, by default the pinned version. None where the log does not tell it: it has expired, or the table is not
         partitioned by event_date.
         """
         own = self.settings.columns if table is schema.IMPRESSIONS else {}
-        column = own.get(schema.EVENT_DATE, schema.EVENT_DATE)
-        found = self._engine.last_changes(self.location(table), column, since, self.pin(table))
+        column, last = own.get(schema.EVENT_DATE, schema.EVENT_DATE), self.pin(table) if until is None else until
+        found = self._engine.last_changes(self.location(table), column, since, last)
         return None if found is None else {dt.date.fromisoformat(day): version for day, version in found.items()}
+
+    def is_changed(self, table: schema.Table, day: dt.date) -> bool:
+        """Return whether another run changed rows of a day after this one's last write to the table, or may have done so."""
+        changes = self.last_changes(table, self.written[table.name], self._engine.version(self.location(table)))
+        return changes is None or day in changes
 
     def sizes(self, table: schema.Table) -> Sizes:
         """Return how many files the table has now, and how large they are."""

@@ -144,6 +144,38 @@ def test_of_two_runs_that_replace_one_day_at_once_the_later_loses_and_nothing_is
     assert read(tmp_path, "examples").count() == rows.count()
 
 
+@pytest.mark.parametrize("before", ["_check_not_lost", "replace"])
+def test_of_two_runs_of_one_day_the_examples_of_one_never_stand_with_the_ledger_of_the_other(
+    before, prepare, tmp_path, read, monkeypatch
+):
+    """Another whole run of the day comes between examples and ledger: before the run looks at them again, or right after."""
+    from winnow.publishing import examples
+
+    day, rivals = DAYS[0], []
+    holder = examples if before == "_check_not_lost" else Tables
+    step = getattr(holder, before)
+
+    def late(first, second, *more, **named):
+        if not rivals and (holder is examples or second is schema.LEDGER):
+            rivals.append(None)
+            rivals[0] = prepare(tmp_path, "--date", day, "--set", "sampling.seed=2")
+        return step(first, second, *more, **named)
+
+    monkeypatch.setattr(holder, before, late)
+    lost = prepare(tmp_path, "--date", day, "--set", "sampling.seed=1")
+    assert rivals[0].code == 0, rivals[0].err
+    assert (lost.code, "another run replaced them" in lost.err) == (5, True), lost.err
+    assert f"Run prepare_examples.py --date {day} again" in lost.err
+    runs = {row.run_id: row.seed for row in read(tmp_path, "runs").collect()}
+    told = {runs[row.run_id] for row in read(tmp_path, "ledger").collect()}
+    assert told == ({2} if holder is examples else set()), "the winner's ledger stands, or none"
+    if not told:  # so that the day is due
+        again = prepare(tmp_path, "--date", day, "--set", "sampling.seed=2", "--changed")
+        assert (again.code, "1 of 1 days are new" in again.err) == (0, True), again.err
+    asked = prepare(tmp_path, "--date", day, "--set", "sampling.seed=2", "--changed")
+    assert "0 of 1 days" in asked.err, asked.err
+
+
 @pytest.mark.not_on("sail", why="it appends again")
 def test_rows_that_are_appended_while_the_table_itself_is_changed_are_for_another_try(spark, tmp_path, read, lost):
     from pyspark.sql import functions as F

@@ -10,11 +10,12 @@ from dataclasses import replace
 from pyspark.sql import functions as F
 
 from winnow import guards, ledger, schema
-from winnow.errors import InputNotReadyError, JobError
+from winnow.errors import ConcurrentRunError, InputNotReadyError, JobError
 from winnow.funnel import Funnel
 from winnow.pipeline import Prepared, fetch, prepare
 from winnow.publishing.quarantine import replace_quarantine
 from winnow.run import Run
+from winnow.slices import Slice
 
 #: (label, stratum) -> positives and negatives in the stored table.
 _Kept = Mapping[tuple[str, str], tuple[int, int]]
@@ -86,7 +87,12 @@ def _write(run: Run, prepared: Prepared) -> _Kept:
 
 
 def _tell(run: Run, prepared: Prepared, kept: _Kept, known: Mapping[str, set[str]]) -> None:
-    """Write the day's ledger, and complete its funnel."""
+    """Write the day's ledger, and complete its funnel.
+
+    Examples and ledger are two commits, and another run may replace the examples in between. So they are looked at before the
+    ledger is written, which is the other's to write then, and once more when it stands, since the other may have come even
+    later. A run that passes has had its own examples beside its ledger; whoever replaces them from then on brings a ledger too.
+    """
     units = run.settings.weighting.units
     records = ledger.records(
         prepared.day, prepared.strata, prepared.plan, prepared.basis, kept, known, run.run_id, units
@@ -94,8 +100,27 @@ def _tell(run: Run, prepared: Prepared, kept: _Kept, known: Mapping[str, set[str
     rows = run.tables.local(schema.LEDGER, records)
     run.tell(_with_kept(prepared.funnel, kept))
     run.tables.describe(f"{prepared.day}: write the ledger")
-    run.tables.replace(schema.LEDGER, rows, {schema.EVENT_DATE: prepared.day}, record=run.metadata(), files=1)
+    where: Slice = {schema.EVENT_DATE: prepared.day}
+    _check_not_lost(run, prepared.day)
+    run.tables.replace(schema.LEDGER, rows, where, record=run.metadata(), files=1)
+    try:
+        _check_not_lost(run, prepared.day)
+    except ConcurrentRunError:
+        # Without a ledger the day is due; one of other examples would be believed.
+        own: Slice = {**where, schema.RUN_ID: run.run_id}
+        run.tables.replace(schema.LEDGER, run.tables.local(schema.LEDGER, []), own, record=run.metadata(), files=1)
+        raise
     run.say(f"{prepared.day}: published")
+
+
+def _check_not_lost(run: Run, day: dt.date) -> None:
+    """Raise ConcurrentRunError where another run has replaced the day's examples since this one did."""
+    if run.tables.is_changed(schema.EXAMPLES, day):
+        raise ConcurrentRunError(
+            f"{day}: expected the examples that this run wrote to {run.tables.location(schema.EXAMPLES)} (version "
+            f"{run.tables.written[schema.EXAMPLES.name]}), found that another run replaced them before the ledger told of them. "
+            f"Run prepare_examples.py --date {day} again, when no other run prepares the day."
+        )
 
 
 def _inspect(run: Run, prepared: Prepared) -> dict[str, set[str]]:
