@@ -14,6 +14,7 @@ ROWS = 40_000
 SETTINGS = (
     "--set", "sampling.strata=['surface']", "--set", "labels.engaged={kind='any_action', actions=['liked', 'watched']}",
     "--set", "labels.watched.kind=watched_fraction", "--set", "writing.rows_per_task=20000",
+    "--set", "maintenance.history_days=7",
 )  # fmt: skip
 #: Two samples of the same log: what stands there when a fault comes, and what a run would put in its place.
 FORMER, NEXT = (("--set", f"sampling.seed={seed}") for seed in (11, 12))

@@ -58,6 +58,8 @@ def test_a_day_is_replaced_and_other_days_stay(tables, spark):
     assert counts_of(tables.read_latest(schema.EXAMPLES)) == {FIRST: 3, SECOND: 7}
     assert tables.read(schema.EXAMPLES, 2).count() == 12, "a version is read as it was"
     assert tables.written == {"examples": 3}
+    place, kept = tables.location(schema.EXAMPLES), "delta.deletedFileRetentionDuration"
+    assert engine_of(spark).property(place, kept) == "interval 30 days", "maintenance.history_days"
 
 
 @pytest.mark.not_on("sail", why="it has no history; the jobs' tests read the commits by delta-rs")

@@ -20,8 +20,8 @@ OF_THE_SERVICE = tuple(
 class MaintenanceSettings:
     """``[maintenance]``: what jobs/maintain.py keeps."""
 
-    #: Days for which a replaced version of our tables stays readable: jobs that run read such versions. --vacuum removes
-    #: what was replaced before, and tells each table to keep its log, and files that were replaced, for as long.
+    #: Days for which a replaced version of a table stays readable: jobs that run read such versions. A new table is told so
+    #: when it is made, one that is there by --vacuum, which removes what was replaced before.
     history_days: int = 30
     #: Table = days that --retain keeps of it; a table that is not named is kept whole.
     retention_days: Mapping[str, int] = field(default_factory=dict)

@@ -271,7 +271,7 @@ class Tables:
             if self.exists(table):
                 return
             try:
-                self._engine.create(self.location(table), table, rows)
+                self._engine.create(self.location(table), table, rows, self.settings.maintenance.history_days)
                 return
             except Exception:
                 # The other run's folder is there some time before its first commit, and until then it is no table. To

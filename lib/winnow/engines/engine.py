@@ -51,8 +51,8 @@ class Engine(Protocol):
     def version(self, place: str) -> int:
         """Return the newest version of a table that is there."""
 
-    def create(self, place: str, table: schema.Table, rows: DataFrame) -> None:
-        """Make an empty table for such rows; nothing happens where it is there already."""
+    def create(self, place: str, table: schema.Table, rows: DataFrame, days: int) -> None:
+        """Make an empty table for such rows, that keeps its history for so many days; nothing happens where there is one."""
 
     def replace(self, place: str, rows: DataFrame, where: Slice, record: str, new_columns: list[str]) -> int:
         """Replace the slice by the rows in one commit that carries the record, and return its version.
@@ -143,12 +143,15 @@ def keep_history(engine: Engine, place: str, days: int) -> None:
     """Let a table keep for so many days what was replaced, and the versions that tell of it.
 
     Delta on Spark goes by the table's own properties, where it removes files and where it refuses to read former versions;
-    what VACUUM is told is ignored.
+    what VACUUM is told is ignored. Runs that write meanwhile lose the race where a property is another one.
     """
-    kept = f"interval {days} days"
-    for name in _RETENTION:
+    for name, kept in _history(days).items():
         if engine.property(place, name) != kept:
             engine.set_property(place, name, kept)
+
+
+def _history(days: int) -> dict[str, str]:
+    return dict.fromkeys(_RETENTION, f"interval {days} days")
 
 
 def is_path(place: str) -> bool:
@@ -170,10 +173,13 @@ def nullable(kind: T.StructType) -> T.StructType:
     return T.StructType([T.StructField(name, of, nullable=True) for name, of in kinds.items()])
 
 
-def properties(table: schema.Table, rows: DataFrame) -> dict[str, str]:
-    """Return the table's properties: its version; statistics and dictionaries cost time on columns that no reader filters by."""
+def properties(table: schema.Table, rows: DataFrame, days: int) -> dict[str, str]:
+    """Return a table's properties: its version, and for how many days it keeps its history.
+
+    Statistics and dictionaries cost time on columns that no reader filters by.
+    """
     filtered_by = [name for name in table.filtered_by if name in rows.columns and name not in table.partition]
-    found = {
+    found = _history(days) | {
         "delta.dataSkippingStatsColumns": ",".join(filtered_by),
         schema.VERSION_PROPERTY: str(table.version),
     }

@@ -63,9 +63,9 @@ class SailEngine:
         """Return the newest version of a table that is there."""
         return DeltaTable(_path(place)).version()
 
-    def create(self, place: str, table: schema.Table, rows: DataFrame) -> None:
-        """Make an empty table for such rows; nothing happens where it is there already."""
-        own = {name: value for name, value in properties(table, rows).items() if name.startswith("delta.")}
+    def create(self, place: str, table: schema.Table, rows: DataFrame, days: int) -> None:
+        """Make an empty table for such rows, that keeps its history for so many days; nothing happens where there is one."""
+        own = {name: value for name, value in properties(table, rows, days).items() if name.startswith("delta.")}
         DeltaTable.create(
             _path(place),
             schema=Schema.from_json(nullable(rows.schema).json()),

@@ -71,13 +71,13 @@ class SparkEngine:
             raise JobError(f"expected a history at {place}, found none")
         return int(newest[0])
 
-    def create(self, place: str, table: schema.Table, rows: DataFrame) -> None:
-        """Make an empty table for such rows; nothing happens where it is there already."""
+    def create(self, place: str, table: schema.Table, rows: DataFrame, days: int) -> None:
+        """Make an empty table for such rows, that keeps its history for so many days; nothing happens where there is one."""
         if is_path(place) and not is_remote():
-            self._create_at(place, table, rows)
+            self._create_at(place, table, rows, days)
             return
         writer = rows.where(F.lit(False)).writeTo(_quoted(place)).using("delta")
-        for name, value in {**properties(table, rows), "comment": table.doc}.items():
+        for name, value in {**properties(table, rows, days), "comment": table.doc}.items():
             writer = writer.tableProperty(name, value)
         if table.partition:
             writer = writer.partitionedBy(*map(F.col, table.partition))
@@ -98,7 +98,7 @@ class SparkEngine:
             _save(writer, place)
         return int(self._spark.conf.get(_LAST_VERSION) or -1)
 
-    def _create_at(self, place: str, table: schema.Table, rows: DataFrame) -> None:
+    def _create_at(self, place: str, table: schema.Table, rows: DataFrame, days: int) -> None:
         """Make a table at a path by Delta's own builder: of runs that try at once, one does it and no other is disturbed.
 
         The builder knows no names of three parts, and over Connect it asks for a plugin of the server.
@@ -107,7 +107,7 @@ class SparkEngine:
 
         builder = DeltaTable.createIfNotExists(self._spark).location(place).addColumns(nullable(rows.schema))
         builder = builder.partitionedBy(*map(str, table.partition)).comment(table.doc)
-        for name, value in properties(table, rows).items():
+        for name, value in properties(table, rows, days).items():
             builder = builder.property(name, value)
         builder.execute()
 
