@@ -13,8 +13,8 @@ CONNECT = ["grpcio>=1.76", "grpcio-status>=1.76", "googleapis-common-protos>=1.7
 SAIL = ["pysail>=0.7.2,<0.8", "deltalake>=1.6,<2"]
 HOLIDAYS = ["holidays>=0.109"]
 FAISS = ["faiss-cpu>=1.15,<2"]
-XGBOOST = ["xgboost-cpu>=3.2,<4", "scikit-learn>=1.9,<2"]  # plain xgboost pulls a GPU package
-OPTUNA = ["optuna>=5,<6"]
+SKLEARN = ["scikit-learn>=1.9,<2"]
+XGBOOST = ["xgboost-cpu>=3.2,<4", *SKLEARN]  # plain xgboost pulls a GPU package
 # For Linux on Intel's processors there is the build of torch with CUDA only: 3 GB to fetch, 5 GB on disk, and it does not
 # start without the libraries of a GPU, though it needs none. A torch that is there already, such as a build for CPUs, will
 # do. The exporter to ONNX asks for onnxscript; what only scores needs onnxruntime and nothing else of these.
@@ -45,7 +45,7 @@ setup(
         "features": HOLIDAYS,
         "ann": FAISS,
         "xgb": XGBOOST,
-        "tune": OPTUNA,
+        "tune": SKLEARN,
         "report": JINJA,
         "mlflow": MLFLOW,
         "deep": DEEP,
@@ -59,7 +59,6 @@ setup(
             *HOLIDAYS,
             *FAISS,
             *XGBOOST,
-            *OPTUNA,
             *JINJA,
             *MLFLOW,
             "pytest>=9.2,<10",

@@ -64,8 +64,8 @@ def test_every_point_is_of_the_space_and_none_is_tried_twice(kind):
 @pytest.mark.parametrize("seed", range(5))
 def test_a_sequential_search_reaches_the_grids_best_with_a_third_of_its_trials(seed):
     full, _ = run(settings(search="grid", trials=1000))
-    third, _ = run(settings(search="sequential", trials=len(full) // 3, seed=seed, parallel=1))
-    assert best(third).value >= best(full).value - 0.005
+    third, _ = run(settings(search="sequential", trials=len(full) // 3, seed=seed))
+    assert best(third).value >= best(full).value
 
 
 def test_a_sequential_search_learns_more_than_chance():
@@ -191,8 +191,8 @@ def test_a_model_without_a_space_of_its_own_must_be_given_one():
     assert TuningSettings(model="content", space=SPACE).dimensions == SPACE
 
 
-def test_without_optuna_the_other_searches_are_named(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "optuna", None)
+def test_without_scikit_learn_the_other_searches_are_named(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "sklearn.exceptions", None)
     history, _ = run(settings(search="random", trials=6))
     with pytest.raises(SettingsError, match=r"Install winnow\[tune\]"):
         proposals(dataclasses.replace(settings(), search="sequential"), history, 1)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from winnow.tuning.sequential import propose as propose_sequentially
+from winnow.tuning.sequential import propose
 from winnow.tuning.settings import Dimension, TuningSettings, Value
 from winnow.tuning.trials import Trial, Tried, as_plain
 
@@ -23,7 +22,7 @@ def proposals(settings: TuningSettings, history: Sequence[Trial], n: int) -> lis
     """
     known = {_name(trial.tried) for trial in history}
     found: list[Tried] = []
-    for tried in _candidates(settings, history, n):
+    for tried in _candidates(settings, history):
         if len(found) == n:
             break
         if _name(tried) not in known:
@@ -39,14 +38,14 @@ def grid(space: Mapping[str, Dimension]) -> Iterator[Tried]:
         yield dict(zip(space, values, strict=True))
 
 
-def _candidates(settings: TuningSettings, history: Sequence[Trial], n: int) -> Iterator[Tried]:
+def _candidates(settings: TuningSettings, history: Sequence[Trial]) -> Iterator[Tried]:
     """Yield points in the order in which they should be tried; some may have been."""
     if settings.search == "grid":
         yield from grid(settings.dimensions)
         return
     drawn = _drawn(settings, len(history))
     if settings.search == "sequential" and len(history) >= settings.startup:
-        yield from propose_sequentially(settings, history, n)
+        yield from propose(settings, history)
     yield from drawn
 
 
@@ -59,11 +58,11 @@ def _drawn(settings: TuningSettings, place: int) -> Iterator[Tried]:
     space = settings.dimensions
     for at in range(place, settings.startup):
         yield {
-            key: _draw(one, (_strip(settings, key, at) + _share(settings, key, at, 0)) / settings.startup)
+            key: one.at((_strip(settings, key, at) + _share(settings, key, at, 0)) / settings.startup)
             for key, one in space.items()
         }
     for attempt in range(_MOST_REPEATS):
-        yield {key: _draw(dimension, _share(settings, key, place, attempt + 1)) for key, dimension in space.items()}
+        yield {key: dimension.at(_share(settings, key, place, attempt + 1)) for key, dimension in space.items()}
 
 
 def _strip(settings: TuningSettings, key: str, at: int) -> int:
@@ -77,25 +76,10 @@ def _share(settings: TuningSettings, key: str, place: int, attempt: int) -> floa
     return random.Random(f"{settings.seed} {key} {place} {attempt}").random()
 
 
-def _draw(dimension: Dimension, share: float) -> Value:
-    return dimension.choices[int(share * len(dimension.choices))] if dimension.choices else _at(dimension, share)
-
-
 def _points(dimension: Dimension) -> Sequence[Value]:
     if dimension.choices:
         return dimension.choices
-    return list(dict.fromkeys(_at(dimension, place / (dimension.steps - 1)) for place in range(dimension.steps)))
-
-
-def _at(dimension: Dimension, share: float) -> Value:
-    """Return the value at a share of the range, from 0 at its low end to 1 at its high end."""
-    assert dimension.low is not None
-    assert dimension.high is not None
-    forth: Callable[[float], float] = math.log if dimension.log else float
-    back: Callable[[float], float] = math.exp if dimension.log else float
-    low, high = forth(dimension.low), forth(dimension.high)
-    value = min(max(back(low + (high - low) * share), dimension.low), dimension.high)
-    return round(value) if dimension.is_whole else float(value)
+    return list(dict.fromkeys(dimension.at(place / (dimension.steps - 1)) for place in range(dimension.steps)))
 
 
 def _name(tried: Tried) -> str:

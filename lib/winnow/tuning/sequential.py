@@ -1,98 +1,121 @@
-"""The sequential search: the tree-structured Parzen estimator of optuna, asked anew from the trials so far.
+"""The sequential search: a Gaussian process of the trials so far, and next the point by which it expects to gain most.
 
-Bergstra, Bardenet, Bengio, Kegl, "Algorithms for Hyper-Parameter Optimization" (NIPS 2011).
+Jones, Schonlau, Welch, "Efficient Global Optimization of Expensive Black-Box Functions" (Journal of Global Optimization 13,
+1998), by the process of scikit-learn. Points that are asked for together are each believed to come out as expected (Ginsbourger,
+Le Riche, Carraro, "Kriging is Well-Suited to Parallelize Optimization", 2010).
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from winnow.errors import SettingsError
-from winnow.tuning.settings import Dimension, TuningSettings, Value
-from winnow.tuning.trials import DONE, PRUNED, Trial, Tried
+from winnow.tuning.settings import TuningSettings
+from winnow.tuning.trials import Trial, Tried
 
 if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
+    import numpy as np
 
-#: Points that are asked for beyond those wanted, since some may have been tried.
-_SPARE = 20
+#: Points of the whole space that are compared, and points around each of the best trials.
+_ANYWHERE, _NEAR, _BEST = 2_000, 200, 3
+#: How far around a trial they lie, as a share of each range; beyond an end they lie at it.
+_WIDTH = 0.1
 
 
-def propose(settings: TuningSettings, history: Sequence[Trial], n: int) -> Iterator[Tried]:
-    """Yield points where the trials so far promise most, the same for the same history; some may have been tried.
+def propose(settings: TuningSettings, history: Sequence[Trial]) -> Iterator[Tried]:
+    """Yield points where the trials so far promise most, the same for the same history, until all were tried.
 
-    What is proposed together is spread (a point that was asked for counts as a bad one until it is known). Raises
-    SettingsError where optuna is not installed.
+    A trial that was given up is worth what it had by then, which is below the others', and one that failed as little as any.
+    Raises SettingsError where scikit-learn is not installed.
     """
     try:
-        import optuna  # an extra: only this search needs it
+        import numpy as np
+        from scipy.stats import norm
+        from sklearn.exceptions import ConvergenceWarning
     except ImportError as missing:
         raise SettingsError(
-            f'tuning.search: expected the package optuna for "sequential", found: {missing}. Install winnow[tune], or take '
-            '"random" or "grid".'
+            f'tuning.search: expected the package scikit-learn for "sequential", found: {missing}. Install winnow[tune], or '
+            'take "random" or "grid".'
         ) from missing
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    distributions = {key: _distribution(dimension) for key, dimension in settings.dimensions.items()}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what is experimental in optuna is not what the user asked about
-        # One seed a place in the search: begun again from the same trials, it goes on as it would have.
-        sampler = optuna.samplers.TPESampler(
-            seed=_seed(settings, len(history)), n_startup_trials=1, multivariate=True, constant_liar=True, gamma=_good
-        )
-        study = optuna.create_study(direction="maximize", sampler=sampler)
-    for trial in history:
-        study.add_trial(_told(trial, settings, distributions))
-    for _ in range(n + _SPARE):
-        asked = study.ask(distributions)
-        yield {key: _value(settings.dimensions[key], asked.params[key]) for key in settings.dimensions}
+    # One seed a place in the search: begun again from the same trials, it goes on as it would have.
+    draw = np.random.default_rng(_seed(settings, len(history)))
+    tried = [trial.tried for trial in history]
+    gains = _gains(settings, history)
+    process = _process(_coordinates(settings, tried[:1]).shape[1])
+    while True:
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", ConvergenceWarning
+            )  # few trials tell little of a scale: it lies at its end then
+            process.fit(_coordinates(settings, tried), np.array(gains))
+        process.set_params(optimizer=None, kernel=process.kernel_)  # what is believed teaches no scale
+        points = _candidates(settings, tried, gains, draw)
+        at = _coordinates(settings, points)
+        expected, error = process.predict(at, return_std=True)
+        more = expected - process.predict(_coordinates(settings, tried)).max()
+        error = np.maximum(error, 1e-12)
+        gain = more * norm.cdf(more / error) + error * norm.pdf(more / error)
+        gain[[point in tried for point in points]] = -np.inf
+        chosen = int(gain.argmax())
+        if gain[chosen] == -np.inf:
+            return
+        tried.append(points[chosen])
+        gains.append(float(expected[chosen]))
+        yield points[chosen]
 
 
-def _told(trial: Trial, settings: TuningSettings, distributions: Mapping[str, BaseDistribution]) -> Any:
-    import optuna
-
-    states = {DONE: optuna.trial.TrialState.COMPLETE, PRUNED: optuna.trial.TrialState.PRUNED}
-    gain = None if trial.value is None else settings.sign * trial.value
-    state = states.get(trial.status, optuna.trial.TrialState.FAIL)
-    return optuna.trial.create_trial(
-        params={key: _param(one, trial.tried[key]) for key, one in settings.dimensions.items()},
-        distributions=dict(distributions),
-        value=gain if state is optuna.trial.TrialState.COMPLETE else None,
-        intermediate_values={at: settings.sign * value for at, value in enumerate(trial.fold_values)},
-        state=state,
-    )
+def _gains(settings: TuningSettings, history: Sequence[Trial]) -> list[float]:
+    """Return what each trial is worth, the larger the better."""
+    known = [trial.fold_values for trial in history]
+    worth = [settings.sign * sum(values) / len(values) if values else None for values in known]
+    least = min((one for one in worth if one is not None), default=0.0)
+    return [least if one is None else one for one in worth]
 
 
-def _distribution(dimension: Dimension) -> BaseDistribution:
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+def _process(coordinates: int) -> Any:
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
-    if dimension.choices:
-        return CategoricalDistribution([_param(dimension, value) for value in dimension.choices])
-    assert dimension.low is not None
-    assert dimension.high is not None
-    if dimension.is_whole:
-        return IntDistribution(int(dimension.low), int(dimension.high), log=dimension.log)
-    return FloatDistribution(float(dimension.low), float(dimension.high), log=dimension.log)
+    smooth = ConstantKernel(1.0, (0.1, 10.0)) * Matern([1.0] * coordinates, (0.1, 10.0), nu=2.5)
+    noise = WhiteKernel(0.01, (1e-5, 0.1))  # metrics of few users jump from point to point
+    return GaussianProcessRegressor(smooth + noise, normalize_y=True, n_restarts_optimizer=1, random_state=0)
 
 
-def _param(dimension: Dimension, value: Value) -> Any:
-    """Return a value as optuna keeps it: a choice by its text, since a list is no choice there."""
-    return json.dumps(value) if dimension.choices else value
+def _candidates(
+    settings: TuningSettings, tried: Sequence[Tried], gains: Sequence[float], draw: np.random.Generator
+) -> list[Tried]:
+    """Return points to choose from: of the whole space, and around the best that were tried."""
+    import numpy as np
+
+    dimensions = settings.dimensions
+    shares = [draw.random((_ANYWHERE, len(dimensions)))]
+    for place in np.argsort(gains)[::-1][:_BEST]:
+        middle = [dimension.share_of(tried[place][key]) for key, dimension in dimensions.items()]
+        shares.append(np.clip(draw.normal(middle, _WIDTH, (_NEAR, len(dimensions))), 0.0, 1.0))
+    return [
+        {key: dimension.at(share) for (key, dimension), share in zip(dimensions.items(), row, strict=True)}
+        for row in np.concatenate(shares).tolist()
+    ]
 
 
-def _value(dimension: Dimension, param: Any) -> Value:
-    if not dimension.choices:
-        value: Value = param
-        return value
-    return next(choice for choice in dimension.choices if json.dumps(choice) == param)
+def _coordinates(settings: TuningSettings, points: Sequence[Tried]) -> np.ndarray[Any, Any]:
+    """Return a row a point: of a range the share at which it lies, of choices one column each."""
+    import numpy as np
 
-
-def _good(trials: int) -> int:
-    """Return how many of the trials count as good: a quarter; optuna's tenth is one trial for most of a short study."""
-    return -(-trials // 4)
+    rows = [
+        [
+            coordinate
+            for key, dimension in settings.dimensions.items()
+            for coordinate in (
+                [float(point[key] == choice) for choice in dimension.choices] or [dimension.share_of(point[key])]
+            )
+        ]
+        for point in points
+    ]
+    return np.array(rows)
 
 
 def _seed(settings: TuningSettings, place: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -75,6 +75,30 @@ class Dimension:
     def is_whole(self) -> bool:
         """Whether it is a range of whole numbers."""
         return isinstance(self.low, int) and isinstance(self.high, int)
+
+    def at(self, share: float) -> Value:
+        """Return the value at a share of the range, from 0 at its low end to 1 at its high end; of choices, the one there."""
+        if self.choices:
+            return self.choices[min(int(share * len(self.choices)), len(self.choices) - 1)]
+        assert self.low is not None
+        assert self.high is not None
+        forth, back = self._scale
+        value = min(max(back(forth(self.low) + (forth(self.high) - forth(self.low)) * share), self.low), self.high)
+        return round(value) if self.is_whole else float(value)
+
+    def share_of(self, value: Value) -> float:
+        """Return the share of the range at which a value lies; of choices, in the middle of its part."""
+        if self.choices:
+            return (self.choices.index(value) + 0.5) / len(self.choices)
+        assert self.low is not None
+        assert self.high is not None
+        assert isinstance(value, int | float)
+        forth, _ = self._scale
+        return (forth(value) - forth(self.low)) / (forth(self.high) - forth(self.low))
+
+    @property
+    def _scale(self) -> tuple[Callable[[float], float], Callable[[float], float]]:
+        return (math.log, math.exp) if self.log else (float, float)
 
 
 #: Model -> what is tried where the settings do not say: the few that matter most.
