@@ -1,8 +1,11 @@
-"""Each data job on a standalone cluster, by spark-submit: what it publishes is what two threads of one process publish."""
+"""Every job on a standalone cluster, by spark-submit: what it publishes is what two threads of one process publish."""
 
 import math
 
 import pytest
+from deltalake import DeltaTable
+
+from conftest import PROJECT
 
 START, LAST = "2026-01-05", "2026-01-07"
 DAYS = ("--start", START, "--end", LAST)
@@ -13,24 +16,33 @@ WORLD = {
     "retrieval.sources": ["popularity", "als"], "retrieval.als.rank": 4, "retrieval.als.iterations": 3,
     "ranking.columns": ["media_duration_s", "surface", "user_engaged_rate_7d"], "ranking.model": "logistic",
     "ranking.context.surface": "home", "ranking.logistic.iterations": 5, "evaluation.resamples": 100,
+    "tuning.model": "popularity", "tuning.search": "grid", "tuning.pruning": "none", "splitting.folds.train_days": 1,
+    "tuning.space": '{"retrieval.popularity.smoothing" = {choices = [0.0, 100.0]}}',
 }  # fmt: skip
 SETS = tuple(word for key, value in WORLD.items() for word in ("--set", f"{key}={value}"))
-#: The line, in its order: each job with its arguments; ROOT stands for the root.
+IMPORTED = ("--set", "tables.impressions=ROOT/imported")
+#: The line, in its order: each job with its arguments; ROOT stands for the root, IMPRESSION for the last day's first id.
 JOBS = (
     ("make_impressions", *DAYS),
-    ("import_impressions", "--input", "ROOT/impressions", "--set", "importing.format=delta",
-     "--set", "tables.impressions=ROOT/imported"),
-    ("prepare_examples", *DAYS, "--set", "tables.impressions=ROOT/imported"),
+    ("import_impressions", "--input", "ROOT/impressions", "--set", "importing.format=delta", *IMPORTED),
+    ("import_ratings", "--input", "ROOT/impressions", "--set", "importing.format=delta", "--set", "importing.others=drop",
+     "--set", "importing.columns.rating.from=['watch_s']", "--set", "importing.columns.rated_ts.from=['impression_ts']"),
+    ("prepare_examples", *DAYS, *IMPORTED),
     ("build_profiles", *DAYS),
+    ("train_retrieval", "--date", LAST),
     ("generate_candidates", "--date", LAST),
     ("train_ranker", *DAYS),
     ("recommend", "--date", LAST),
     ("evaluate", "--date", LAST),
-    ("verify", *DAYS, "--set", "tables.impressions=ROOT/imported"),
+    ("verify", *DAYS, *IMPORTED),
+    ("explain", "--date", LAST, "--impression", "IMPRESSION", *IMPORTED),
+    ("tune", "--start", START, "--end", "2026-01-06"),
+    ("report",),
+    ("maintain", "--compact"),
 )  # fmt: skip
 #: Tables of rows that no model has made: equal to the last bit, whatever is of the run left out.
 EXACT = (
-    "impressions", "imported", "media", "users", "searches", "examples", "ledger", "quarantine",
+    "impressions", "imported", "media", "users", "searches", "ratings", "examples", "ledger", "quarantine",
     "user_tiles", "media_tiles", "user_cross_tiles", "media_cross_tiles", "value_tiles",
 )  # fmt: skip
 #: What differs by the run and by where the root is: an import names its source by a hash of the files' places.
@@ -47,7 +59,12 @@ OF_MODELS = {
 
 
 def arguments_of(job, root):
-    return [word.replace("ROOT", str(root)) for word in job[1:]]
+    words = [word.replace("ROOT", str(root)) for word in job[1:]]
+    if "IMPRESSION" not in words:
+        return words
+    stored = DeltaTable(f"{root}/imported").to_pyarrow_table(columns=["impression_id", "event_date"]).to_pylist()
+    first = min(row["impression_id"] for row in stored if str(row["event_date"]) == LAST)
+    return [word.replace("IMPRESSION", str(first)) for word in words]
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +110,17 @@ def test_what_models_make_is_as_near_as_sums_of_floats_are(local_root, cluster_r
         if value is not None and not math.isclose(found[key], value, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
     }
     assert far == {}
+
+
+def test_a_search_for_settings_finds_the_same(local_root, cluster_root, read):
+    found, expected = (
+        {row.tried: row.value for row in read(root, "trials").collect()} for root in (cluster_root, local_root)
+    )
+    assert len(expected) == 2
+    assert found == pytest.approx(expected, rel=TOLERANCE)
+
+
+def test_no_job_is_left_out(local_root, cluster_root):
+    assert {job for job, *_ in JOBS} == {file.stem for file in (PROJECT / "jobs").glob("*.py")}
+    for root in (local_root, cluster_root):
+        assert (root / "report.html").stat().st_size > 10_000
