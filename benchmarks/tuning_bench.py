@@ -25,6 +25,8 @@ WEEK = ("--start", "2026-01-05", "--end", "2026-01-11")
 #: The days that the settings are searched on; the last one is kept for the test.
 SEARCHED = ("--start", "2026-01-05", "--end", "2026-01-10")
 POINTS = 4 * 4 * 3
+#: Rows of each user and day: dense enough that precision tells settings apart, of users enough that it does not jump.
+ROWS_PER_USER = 20
 SPACES = {
     "als": (
         'tuning.space={"retrieval.als.rank" = {low = 4, high = 64, log = true, steps = 4}, '
@@ -32,7 +34,7 @@ SPACES = {
         '"retrieval.als.alpha" = {low = 1.0, high = 100.0, log = true, steps = 3}}'
     ),
     "item_item": (
-        'tuning.space={"retrieval.item_item.shrinkage" = {low = 1.0, high = 300.0, log = true, steps = 4}, '
+        'tuning.space={"retrieval.item_item.shrinkage" = {low = 1.0, high = 3000.0, log = true, steps = 4}, '
         '"retrieval.item_item.neighbours" = {low = 5, high = 200, log = true, steps = 4}, '
         '"retrieval.item_item.most_per_user" = {low = 5, high = 100, log = true, steps = 3}}'
     ),
@@ -45,16 +47,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", choices=SPACES, default="als")
     parser.add_argument("--engine", choices=("spark", "sail"), default="spark")
-    parser.add_argument("--rows-per-day", type=int, default=40_000)
+    parser.add_argument("--rows-per-day", type=int, default=100_000)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5])
     parser.add_argument("--results", type=Path, default=HOUSE / "benchmarks" / "results" / "tuning.md")
     arguments = parser.parse_args()
     os.chdir(HOUSE)
     WORK.mkdir(parents=True, exist_ok=True)
     if not (WORK / ".made").exists():
-        sizes = (f"synthetic.rows_per_day={arguments.rows_per_day}", "synthetic.users=2000", "synthetic.media=500")
-        run("make_impressions", *WEEK, *sets(*sizes))
-        run("prepare_examples", *WEEK, *sets("splitting.test_start=2026-01-11"))
+        rows = arguments.rows_per_day
+        sizes = (f"synthetic.rows_per_day={rows}", f"synthetic.users={rows // ROWS_PER_USER}", "synthetic.media=500")
+        on = ("--engine", arguments.engine)
+        run("make_impressions", *WEEK, *sets(*sizes), *on)
+        run("prepare_examples", *WEEK, *sets("splitting.test_start=2026-01-11"), *on)
         (WORK / ".made").touch()
     costs: dict[str, Cost] = {}
     for study, kind, trials, seed in [
