@@ -152,9 +152,8 @@ class SparkEngine:
         version = F.regexp_extract("_metadata.file_name", r"(\d+)\.json", 1).cast("bigint")
         action = F.coalesce("add", "remove")
         changes = actions.select(action.alias("action"), version.alias("version")).where("action.dataChange")
-        values = F.col(
-            "action.partitionValues"
-        )  # of a file that goes they need not be told; some tables map their names
+        # Of a file that goes they need not be told; some tables map their names.
+        values = F.col("action.partitionValues")
         is_told = F.coalesce(F.map_contains_key(values, column), F.lit(False))
         last = changes.groupBy(is_told, F.try_element_at(values, F.lit(column))).agg(F.max("version")).collect()
         if not all(told for told, _, _ in last):
