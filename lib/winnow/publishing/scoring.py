@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
 from typing import Any, Literal
 
 from pyspark.sql import Column, DataFrame
@@ -19,6 +20,8 @@ _RATES = f"{schema.STRATUM} string, {schema.POSITIVE_RATE} double, {schema.NEGAT
 #: A column that so many training rows had is missed where no row has it that is scored.
 _MISSED_FROM = 0.5
 _UNUSABLE = f"{HELPER}unusable"
+#: Bits of a bigint, but for the sign.
+_BITS = 63
 
 #: The stratum under which a ranker keeps the rates of all strata together; none is called so, for strata are JSON objects.
 OVERALL = "*"
@@ -44,16 +47,26 @@ def scored(ranker: Ranker, rows: DataFrame, *, unseen: Literal["null", "overall"
 
 
 def unusable(run: Run, ranker: Ranker, rows: DataFrame) -> Column:
-    """Return for each column of the ranker whether a row has no usable value of it, and its default instead: one array."""
+    """Return for each column of the ranker whether a row has no usable value of it, and its default instead.
+
+    A bit each of the numbers of an array: rows that are kept are many, and a ranker may have hundreds of columns.
+    """
     taken = features.took_default(run.settings.features) if features.DEFAULTED in rows.columns else {}
-    each = (taken.get(name, is_unusable) for name, is_unusable in ranker.vector.unusable().items())
-    return F.array(*each).alias(f"{_UNUSABLE}_{ranker.label}")
+    flags = [taken.get(name, is_unusable) for name, is_unusable in ranker.vector.unusable().items()]
+    bits = [
+        F.when(flag, F.lit(1 << place % _BITS)).otherwise(F.lit(0)).cast("bigint") for place, flag in enumerate(flags)
+    ]
+    words = [reduce(Column.bitwiseOR, bits[first : first + _BITS]) for first in range(0, len(bits), _BITS)]
+    return F.array(*words).alias(f"{_UNUSABLE}_{ranker.label}")
 
 
 def unusable_counts(ranker: Ranker) -> list[Column]:
     """Return the aggregates that ``tell_unusable`` reads, over rows with what ``unusable`` made."""
-    array = F.col(f"{_UNUSABLE}_{ranker.label}")
-    return [F.count_if(array[place]).alias(_count(ranker, name)) for place, name in enumerate(ranker.vector.columns)]
+    words = F.col(f"{_UNUSABLE}_{ranker.label}")
+    return [
+        F.count_if(F.getbit(words[place // _BITS], F.lit(place % _BITS)) == 1).alias(_count(ranker, name))
+        for place, name in enumerate(ranker.vector.columns)
+    ]
 
 
 def tell_unusable(run: Run, ranker: Ranker, what: str, rows: int, counts: Mapping[str, Any]) -> None:
