@@ -39,7 +39,7 @@ def walked(spark, engine, tmp_path_factory):
     return root, codes
 
 
-@pytest.mark.timeout(900)  # the whole line, from a log to a report
+@pytest.mark.timeout(2400)  # the whole line, from a log to a report, on a slow machine too
 def test_every_command_of_the_readme_succeeds(walked):
     _, codes = walked
     assert len(codes) >= 4
