@@ -141,6 +141,17 @@ def test_a_fault_of_the_data_is_the_trials_outcome_and_the_study_goes_on():
     assert best(trials).tried["a.rank"] == 16
 
 
+def test_a_sequential_search_is_not_drawn_to_what_fails_after_a_good_beginning():
+    def judge(tried, fold):
+        if tried["a.kind"] == "one" and fold > 0:
+            raise DataError("too few rows")
+        return 10.0 if tried["a.kind"] == "one" else smooth(tried, fold)
+
+    trials, _ = run(settings(search="sequential"), judge)
+    assert {trial.status for trial in trials[:5]} == {"done", "failed"}
+    assert sum(trial.status == "failed" for trial in trials[5:]) <= 5
+
+
 def test_any_other_fault_ends_the_study_and_what_was_finished_is_told():
     counter, told = itertools.count(), []
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from winnow.errors import SettingsError
 from winnow.tuning.settings import TuningSettings
-from winnow.tuning.trials import Trial, Tried
+from winnow.tuning.trials import FAILED, Trial, Tried
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,16 +46,15 @@ def propose(settings: TuningSettings, history: Sequence[Trial]) -> Iterator[Trie
     gains = _gains(settings, history)
     process = _process(_coordinates(settings, tried[:1]).shape[1])
     while True:
+        known = _coordinates(settings, tried)
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", ConvergenceWarning
-            )  # few trials tell little of a scale: it lies at its end then
-            process.fit(_coordinates(settings, tried), np.array(gains))
+            # Few trials tell little of a scale: it lies at its end then.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            process.fit(known, np.array(gains))
         process.set_params(optimizer=None, kernel=process.kernel_)  # what is believed teaches no scale
         points = _candidates(settings, tried, gains, draw)
-        at = _coordinates(settings, points)
-        expected, error = process.predict(at, return_std=True)
-        more = expected - process.predict(_coordinates(settings, tried)).max()
+        expected, error = process.predict(_coordinates(settings, points), return_std=True)
+        more = expected - process.predict(known).max()
         error = np.maximum(error, 1e-12)
         gain = more * norm.cdf(more / error) + error * norm.pdf(more / error)
         gain[[point in tried for point in points]] = -np.inf
@@ -69,10 +68,13 @@ def propose(settings: TuningSettings, history: Sequence[Trial]) -> Iterator[Trie
 
 def _gains(settings: TuningSettings, history: Sequence[Trial]) -> list[float]:
     """Return what each trial is worth, the larger the better."""
-    known = [trial.fold_values for trial in history]
-    worth = [settings.sign * sum(values) / len(values) if values else None for values in known]
-    least = min((one for one in worth if one is not None), default=0.0)
-    return [least if one is None else one for one in worth]
+    known = {
+        trial.place: settings.sign * trial.value
+        for trial in history
+        if trial.status != FAILED and trial.value is not None
+    }
+    least = min(known.values(), default=0.0)
+    return [known.get(trial.place, least) for trial in history]
 
 
 def _process(coordinates: int) -> Any:
