@@ -17,6 +17,13 @@ pytest_plugins = ("job_fixtures", "process_fixtures", "fault_fixtures")
 PROJECT = Path(__file__).resolve().parent.parent
 REAL_DATA = PROJECT.parent / "shared" / "data" / "kuairand_pure"
 
+#: What differs from its neighbours in a setting only: one of them is tried on every engine, and all where a job costs least.
+ON_SAIL = pytest.mark.not_on("spark", "connect", why="its neighbour is tried there, and all of them on Sail")
+#: What is said of the generated log itself.
+GENERATED = pytest.mark.not_on(
+    "spark", "connect", why="the generated rows are the same there (tests/jobs/test_engines.py)"
+)
+
 # Machines are shared and slow at times; and what CI tries is the same each time, so that a red run is about the change.
 hypothesis.settings.register_profile("winnow", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("winnow")

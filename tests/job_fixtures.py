@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import functools
 import io
 import json
 import os
@@ -47,22 +48,28 @@ def run_job(spark):
 
 
 @pytest.fixture(scope="session")
-def data_job(engine, request):
-    """Return the function that runs a data job where it costs least: on Sail, beside Spark in a process of its own.
+def run_job_on(engine, run_job):
+    """Return the function that runs a job on an engine: on that of the tests in their session, else in a process of its own."""
 
-    For what a test only begins with: the rows are the same on every engine, as tests/jobs/test_engines.py holds.
-    """
-    if engine == "sail":
-        return request.getfixturevalue("run_job")
-
-    def run(name, root, *arguments):
-        command = [sys.executable, PROJECT / "jobs" / f"{name}.py", "--engine", "sail", "--root", root, *arguments]
+    def run(on, name, root, *arguments):
+        if on == engine:
+            return run_job(name, root, *arguments)
+        command = [sys.executable, PROJECT / "jobs" / f"{name}.py", "--engine", on, "--root", root, *arguments]
         ended = subprocess.run(
-            list(map(str, command)), env=JOB_ENVIRONMENT, capture_output=True, text=True, timeout=250, check=False
+            list(map(str, command)), env=JOB_ENVIRONMENT, capture_output=True, text=True, timeout=280, check=False
         )
         return Ended(ended.returncode, ended.stdout, ended.stderr)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def data_job(run_job_on):
+    """Return the function that runs a data job where it costs least, on Sail, for what a test only begins with.
+
+    The rows are the same on every engine, as tests/jobs/test_engines.py holds.
+    """
+    return functools.partial(run_job_on, "sail")
 
 
 @pytest.fixture(scope="session")

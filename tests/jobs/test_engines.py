@@ -42,20 +42,13 @@ SORTED = {
 
 
 @pytest.fixture(scope="module")
-def run(run_job, engine):
-    """Return the function that runs a job on an engine: here on the session's, else in a process of its own."""
+def run(run_job_on):
+    """Return the function that runs a job on an engine, and returns its screen."""
 
     def done(name, root, *arguments, on):
-        if on == engine:
-            ended = run_job(name, root, *arguments)
-            assert ended.code == 0, ended.err
-            return ended.out
-        command = [sys.executable, PROJECT / "jobs" / f"{name}.py", "--root", root, "--engine", on, *arguments]
-        process = subprocess.run(
-            list(map(str, command)), capture_output=True, text=True, timeout=280, check=False, env=JOB_ENVIRONMENT
-        )
-        assert process.returncode == 0, process.stderr
-        return process.stdout
+        ended = run_job_on(on, name, root, *arguments)
+        assert ended.code == 0, ended.err
+        return ended.out
 
     return done
 

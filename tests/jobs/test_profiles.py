@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from conftest import ON_SAIL
 from feature_oracle import CONTENT, Oracle
 from winnow.features.settings import CONTEXT
 
@@ -17,7 +18,6 @@ WORLD = [
 ]
 TILES = ("user_tiles", "media_tiles", "user_cross_tiles", "media_cross_tiles", "value_tiles")
 AS_OF = DAYS[1:]
-ON_SAIL = pytest.mark.not_on("spark", "connect", why="its neighbour is tried there, and all of them on Sail")
 
 
 @pytest.fixture(scope="module")
@@ -266,8 +266,9 @@ def test_what_is_not_known_has_its_default_and_is_counted(told, strange, profile
     assert {name: row[name] for name in smoothed if not 0 < row[name] < 0.5} == {}
     others = set(names) - smoothed - {"media_id_code", "context_surface_code"}
     assert {name: row[name] for name in others} == {name: defaults[name] for name in others}
-    counts = (F.count_if(taken).alias(name) for name, taken in took_default(settings).items())
-    counted = strange.transform(featured(profiles, settings)).agg(*counts).head().asDict()
+    rows = strange.transform(featured(profiles, settings))
+    counts = (F.count_if(taken).alias(name) for name, taken in took_default(rows, settings).items())
+    counted = rows.agg(*counts).head().asDict()
     assert set(counted) == set(defaults)
     assert (counted["user_age_years"], counted["context_weekday"], counted["user_engaged_rate_7d"]) == (4, 4, 0)
 

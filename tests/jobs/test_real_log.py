@@ -8,14 +8,12 @@ import duckdb
 import pytest
 
 import oracle
-from conftest import PROJECT
+from conftest import ON_SAIL, PROJECT
 
 CONF = ("--conf", PROJECT / "conf" / "kuairand.toml")
 DAYS = [dt.date(2022, 4, 25 + i) for i in range(6)]
 EXACT_DAYS = [DAYS[0], DAYS[5]]
 RULES = oracle.Rules(strata=("surface",))
-#: What differs from its neighbours in a setting only: one of them is tried on every engine, and all where a job costs least.
-ON_SAIL = pytest.mark.not_on("spark", "connect", why="its neighbour is tried there, and all of them on Sail")
 #: How the log of a day may lie in files.
 LAYOUTS = {
     "one file": lambda log: log.coalesce(1),

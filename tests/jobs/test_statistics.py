@@ -7,13 +7,12 @@ import math
 import pytest
 
 import oracle
+from conftest import ON_SAIL
 from winnow import synthetic
 from winnow.synthetic import SyntheticSettings
 
 DAY = dt.date(2026, 1, 6)
 ROWS = 60_000
-#: What differs from its neighbours in a setting only: one of them is tried on every engine, and all where a job costs least.
-ON_SAIL = pytest.mark.not_on("spark", "connect", why="its neighbour is tried there, and all of them on Sail")
 FOUR_KINDS = {
     "watched": {"kind": "watched_fraction"},
     "longer": {"kind": "duration_quantile", "groups": 5},

@@ -12,8 +12,8 @@ from winnow.publishing.scoring import unusable, unusable_counts
 def test_what_rows_lack_is_counted_of_more_columns_than_a_number_has_bits(spark):
     names = [f"column_{place}" for place in range(130)]
     rows = spark.range(7).select(*((F.col("id") % (place + 2) == 0).alias(name) for place, name in enumerate(names)))
-    vector = SimpleNamespace(columns=names, unusable=lambda: {name: F.col(name) for name in names})
+    vector = SimpleNamespace(columns=names, unusable=lambda _defaulted: {name: F.col(name) for name in names})
     ranker = SimpleNamespace(label="watched", vector=vector)
-    kept = rows.select(unusable(SimpleNamespace(settings=None), ranker, rows))
+    kept = rows.select(unusable(SimpleNamespace(settings=SimpleNamespace(features=None)), ranker, rows))
     expected = [sum(number % (place + 2) == 0 for number in range(7)) for place in range(130)]
     assert list(kept.agg(*unusable_counts(ranker)).head()) == expected

@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 
+from conftest import ON_SAIL
 from winnow.errors import DataError
 from winnow.retrieval import (
     LEARNERS,
@@ -24,7 +25,6 @@ SETTINGS = RetrievalSettings(
     ratings=RatingsSettings(rank=2, iterations=2),
 )
 SPARK_ML = pytest.mark.not_on("sail", why="it has no Spark ML")
-ON_SAIL = pytest.mark.not_on("spark", "connect", why="its neighbour is tried there, and all of them on Sail")
 SOURCES = [
     pytest.param("popularity", marks=ON_SAIL),
     pytest.param("item_item", marks=ON_SAIL),

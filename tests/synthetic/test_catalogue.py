@@ -4,13 +4,12 @@ import datetime as dt
 
 import pytest
 
+from conftest import GENERATED
 from winnow import schema
 from winnow.errors import SettingsError
 from winnow.synthetic import media, users
 
-pytestmark = pytest.mark.not_on(
-    "spark", "connect", why="the generated rows are the same there (tests/jobs/test_engines.py)"
-)
+pytestmark = GENERATED
 
 
 def test_the_tables_have_the_columns_of_the_schema(spark, settings, day):

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 from pandas.testing import assert_frame_equal
 
+from conftest import GENERATED
 from winnow.errors import SettingsError
 from winnow.settings import build
 from winnow.synthetic import DirtSettings, SyntheticSettings, bot_user_id, impressions
 
-pytestmark = pytest.mark.not_on(
-    "spark", "connect", why="the generated rows are the same there (tests/jobs/test_engines.py)"
-)
+pytestmark = GENERATED
 
 
 @pytest.fixture(scope="module")

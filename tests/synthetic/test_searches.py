@@ -4,12 +4,11 @@ import datetime as dt
 
 import pytest
 
+from conftest import GENERATED
 from winnow.errors import SettingsError
 from winnow.synthetic import searches
 
-pytestmark = pytest.mark.not_on(
-    "spark", "connect", why="the generated rows are the same there (tests/jobs/test_engines.py)"
-)
+pytestmark = GENERATED
 
 
 @pytest.fixture(scope="module")

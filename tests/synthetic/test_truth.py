@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from pyspark.sql import functions as F
 
+from conftest import GENERATED
 from winnow.synthetic import SyntheticSettings, impressions, truth, watching
 from winnow.synthetic.draws import ColumnDraws, NumberDraws
 from winnow.synthetic.showing import DURATION, IMPRESSION
@@ -64,7 +65,7 @@ def test_one_row_in_twenty_of_the_labelled_ones_is_positive(clean):
     )  # 1.5 sigma of the calibration
 
 
-@pytest.mark.not_on("spark", "connect", why="the generated rows are the same there (tests/jobs/test_engines.py)")
+@GENERATED
 @pytest.mark.parametrize("weekday", [dt.date(2026, 1, 1), dt.date(2026, 3, 7)])
 @pytest.mark.parametrize("engaged_rate", [0.002, 0.3, 0.9])
 def test_any_engaged_rate_is_met_on_any_day(spark, engaged_rate, weekday):

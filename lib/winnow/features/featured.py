@@ -73,8 +73,10 @@ def featured(profiles: Profiles, settings: FeatureSettings) -> Step:
     return step
 
 
-def took_default(settings: FeatureSettings) -> dict[str, Column]:
-    """Return for each declared feature whether a row, out of ``featured``, took its default."""
+def took_default(rows: DataFrame, settings: FeatureSettings) -> dict[str, Column]:
+    """Return for each declared feature whether a row took its default; nothing of rows that are not out of ``featured``."""
+    if DEFAULTED not in rows.columns:
+        return {}
     return {feature.name: F.col(DEFAULTED)[place] for place, feature in enumerate(declared(settings))}
 
 

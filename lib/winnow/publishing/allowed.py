@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import partial
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -23,9 +24,12 @@ def allowed_pairs(run: Run, as_of: dt.date) -> DataFrame:
     Candidates are those of the source merged, or where there are none those of all sources; users to whom fewer may be shown
     than a list is long have what is popular beside them. Raises InputNotReadyError without candidates of the day.
     """
+    media, users = run.tables.read_if_there(schema.MEDIA), run.tables.read_if_there(schema.USERS)
+    rules = partial(reranking.may_be_shown, as_of, run.settings.reranking, media=media, users=users)
     seen = _seen(run, as_of)
-    candidates = _candidates(run, as_of).transform(_rules(run, as_of, seen))
-    return candidates.unionByName(_popular(run, as_of, candidates, seen))
+    candidates = _candidates(run, as_of).transform(rules(seen=seen))
+    popular = _popular(run, as_of, candidates, seen, users, rules(seen=None))
+    return candidates.unionByName(popular)
 
 
 def _candidates(run: Run, as_of: dt.date) -> DataFrame:
@@ -47,13 +51,15 @@ def _candidates(run: Run, as_of: dt.date) -> DataFrame:
     return rows.groupBy(*_PAIR).agg(F.min_by(schema.REASON, place).alias(schema.REASON))
 
 
-def _popular(run: Run, as_of: dt.date, candidates: DataFrame, seen: DataFrame | None) -> DataFrame:
+def _popular(
+    run: Run, as_of: dt.date, candidates: DataFrame, seen: DataFrame | None, users: DataFrame | None, rules: Step
+) -> DataFrame:
     """Return what is popular for the users of whose candidates fewer may be shown than a list is long.
 
     Of what they may be shown and have not among their candidates, ``reranking.pool`` media. The rules are asked once for each
     kind of users, and each kind's list is as long as its user needs who has seen the most.
     """
-    settings, users = run.settings.reranking, run.tables.read_if_there(schema.USERS)
+    settings = run.settings.reranking
     nothing = F.array().cast(f"array<{dict(candidates.dtypes)[schema.MEDIA_ID]}>")
     has = candidates.groupBy(schema.USER_ID).agg(F.sort_array(F.collect_list(schema.MEDIA_ID)).alias(_HAS))
     lacking = all_users(run).join(has, on=schema.USER_ID, how="left").withColumn(_HAS, F.coalesce(_HAS, nothing))
@@ -65,7 +71,7 @@ def _popular(run: Run, as_of: dt.date, candidates: DataFrame, seen: DataFrame | 
         )
         lacking = lacking.withColumn(_HAS, F.concat(_HAS, F.coalesce(_SEEN, nothing))).drop(_SEEN)
     someone = lacking.groupBy(reranking.KIND).agg(F.min(schema.USER_ID).alias(schema.USER_ID))
-    fit = someone.crossJoin(F.broadcast(_counted(run, as_of))).transform(_rules(run, as_of, None))
+    fit = someone.crossJoin(F.broadcast(_counted(run, as_of))).transform(rules)
     best_first = F.sort_array(F.collect_list(F.struct((-F.col(schema.UNITS)).alias(schema.UNITS), schema.MEDIA_ID)))
     media = F.transform(best_first, lambda one: one[schema.MEDIA_ID])
     longest = lacking.agg((F.max(F.size(_HAS)) + settings.pool).alias(_MOST))
@@ -75,7 +81,7 @@ def _popular(run: Run, as_of: dt.date, candidates: DataFrame, seen: DataFrame | 
     more = lacking.join(F.broadcast(lists), on=reranking.KIND, how="inner").select(
         schema.USER_ID, F.explode(left).alias(schema.MEDIA_ID), F.lit(retrieval.POPULAR_NOW).alias(schema.REASON)
     )
-    return more.transform(_rules(run, as_of, None))
+    return more.transform(rules)
 
 
 def _counted(run: Run, as_of: dt.date) -> DataFrame:
@@ -113,8 +119,3 @@ def _seen(run: Run, as_of: dt.date) -> DataFrame | None:
         ours = {theirs: ours for ours, theirs in run.settings.columns.items() if theirs in log.columns}
         log = log.withColumnsRenamed(ours)
     return log.transform(reranking.seen_before(as_of, settings))
-
-
-def _rules(run: Run, as_of: dt.date, seen: DataFrame | None) -> Step:
-    media, users = run.tables.read_if_there(schema.MEDIA), run.tables.read_if_there(schema.USERS)
-    return reranking.may_be_shown(as_of, run.settings.reranking, media=media, users=users, seen=seen)

@@ -42,8 +42,7 @@ def changed_days(run: Run) -> list[dt.date]:
     A day of the lookback that was never published and has no row, as before a service began, is not due. What changed is told
     by the log of the impressions' table, without a look at its rows; a file that was only written anew, as OPTIMIZE does, is no
     change. Where that log has expired, or the table is not partitioned by event_date, any newer version counts as a change of
-    every day; and where a day was read at a version that there is not yet, the table was made
-    anew, and every day is due.
+    every day; and where a day was read at a version that there is not yet, the table was made anew, and every day is due.
     """
     asked = run.days
     published = past_runs(run, asked)

@@ -56,7 +56,7 @@ def fit_ranker(run: Run, label: str, rows: DataFrame, columns: Sequence[str], ra
     run.tables.describe(f"{label}: what the training rows are like")
     counted = pipeline.fetch(rows.transform(ranking.frequent_levels(words, asked.most_levels))) if words else []
     vector = Vector(tuple(numbers), ranking.read_levels(counted, words))
-    defaults = features.took_default(run.settings.features) if features.DEFAULTED in rows.columns else {}
+    defaults = features.took_default(rows, run.settings.features)
     (row,) = pipeline.fetch(rows.transform(ranking.survey(vector, defaults)))
     found = ranking.read_survey(row, label, vector, asked)
     run.say(

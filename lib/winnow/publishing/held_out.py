@@ -32,7 +32,8 @@ def publish_scores(run: Run, ranker: Ranker, held_out: DataFrame) -> dict[str, f
     """Replace the ranker's scores of the held-out days, tell how good they are, and return the metrics of the last part.
 
     ``held_out``: rows of the ranker's label with the columns that it learnt from, split, and those of ``sliced_by``. Rows of
-    a stratum that was not in training have no score: they are counted in a warning, and not stored. The metrics are named metric_label, such as auc_watched.
+    a stratum that was not in training have no score: they are counted in a warning, and not stored. The metrics are named
+    metric_label, such as auc_watched.
     """
     settings, model = run.settings, run.settings.ranking.called
     days = [day for day in run.days if settings.splitting.split().part_of(day) in HELD_OUT]

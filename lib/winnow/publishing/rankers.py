@@ -81,9 +81,12 @@ def _made_with(settings: Settings) -> dict[str, Any]:
         return {}
     record = settings.as_record()
     own = {name: value for name, value in record["features"].items() if name not in ("flags", "keywords", "crosses")}
-    sections = {"features": own, f"labels.{settings.features.label}": record["labels"].get(settings.features.label, {})}
-    sections |= {"splitting": {"utc_offset_h": settings.splitting.utc_offset_h}}
-    sections |= {"labelling": {"maturity_hours": settings.labelling.maturity_hours}}
+    sections = {
+        "features": own,
+        f"labels.{settings.features.label}": record["labels"].get(settings.features.label, {}),
+        "splitting": {"utc_offset_h": settings.splitting.utc_offset_h},
+        "labelling": {"maturity_hours": settings.labelling.maturity_hours},
+    }
     told = {f"{section}.{name}": value for section, values in sections.items() for name, value in values.items()}
     plain: dict[str, Any] = json.loads(json.dumps(told))
     return plain

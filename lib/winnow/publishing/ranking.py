@@ -29,8 +29,8 @@ def publish_ranker(run: Run) -> None:
     where ``ranking.serve`` says so and every label's AUC is at least ``ranking.least_auc``.
 
     Raises InputNotReadyError without training rows or tiles, LeakError where training knows what comes later, DataError
-    where nothing can be learnt, CalibrationError where scores would be no probabilities, SettingsError for strata that the days were not sampled by and for an engine
-    without Spark ML, GuardError for a version that must not serve.
+    where nothing can be learnt, CalibrationError where scores would be no probabilities, SettingsError for strata that the
+    days were not sampled by and for an engine without Spark ML, GuardError for a version that must not serve.
     """
     _check_engine(run)
     _check_validation(run)

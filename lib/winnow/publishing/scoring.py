@@ -51,8 +51,7 @@ def unusable(run: Run, ranker: Ranker, rows: DataFrame) -> Column:
 
     A bit each of the numbers of an array: rows that are kept are many, and a ranker may have hundreds of columns.
     """
-    taken = features.took_default(run.settings.features) if features.DEFAULTED in rows.columns else {}
-    flags = [taken.get(name, is_unusable) for name, is_unusable in ranker.vector.unusable().items()]
+    flags = ranker.vector.unusable(features.took_default(rows, run.settings.features)).values()
     bits = [
         F.when(flag, F.lit(1 << place % _BITS)).otherwise(F.lit(0)).cast("bigint") for place, flag in enumerate(flags)
     ]

@@ -43,14 +43,11 @@ class Survey:
 def survey(vector: Vector, defaults: Mapping[str, Column] | None = None) -> Step:
     """Return the step from training rows (the vector's columns, label, weight) to the one row that ``read_survey`` reads.
 
-    ``defaults``: column -> whether a row had no usable value, where a default was put in before.
+    ``defaults``: as ``Vector.unusable`` takes them.
     """
 
     def step(rows: DataFrame) -> DataFrame:
         numbers = vector.components()
-        unusable = vector.unusable() | {
-            name: taken for name, taken in (defaults or {}).items() if name in vector.columns
-        }
         return rows.agg(
             F.count(F.lit(1)).alias(schema.ROWS),
             F.count_if(F.col(schema.CLASS) == 1).alias(schema.POSITIVES),
@@ -58,7 +55,7 @@ def survey(vector: Vector, defaults: Mapping[str, Column] | None = None) -> Step
             F.max(schema.WEIGHT).alias(_MOST),
             F.array(*(F.avg(number) for number in numbers)).alias(_MEANS),
             F.array(*(F.stddev_pop(number) for number in numbers)).alias(_SPREADS),
-            *(F.count_if(is_unusable).alias(_missing(name)) for name, is_unusable in unusable.items()),
+            *(F.count_if(is_unusable).alias(_missing(name)) for name, is_unusable in vector.unusable(defaults).items()),
         )
 
     return step

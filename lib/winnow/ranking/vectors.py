@@ -76,12 +76,15 @@ class Vector:
 
         return step
 
-    def unusable(self) -> dict[str, Column]:
-        """Return for each column whether a row has no usable value of it."""
-        are_numbers = {name: _finite(named(name)).isNull() for name in self.numbers}
-        return are_numbers | {
+    def unusable(self, defaulted: Mapping[str, Column] | None = None) -> dict[str, Column]:
+        """Return for each column whether a row has no usable value of it.
+
+        ``defaulted``: column -> whether a row had none, where a default was put in before.
+        """
+        found = {name: _finite(named(name)).isNull() for name in self.numbers} | {
             name: ~F.coalesce(named(name).isin(list(levels)), F.lit(False)) for name, levels in self.levels.items()
         }
+        return {name: (defaulted or {}).get(name, is_unusable) for name, is_unusable in found.items()}
 
     def as_record(self) -> dict[str, list[str] | dict[str, list[str]]]:
         """Return the vector as plain values."""
