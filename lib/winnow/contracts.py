@@ -22,6 +22,9 @@ HELPER = "_winnow_"
 #: Helper column: whether the row's user has more rows than the settings allow.
 IS_HEAVY_USER = f"{HELPER}is_heavy_user"
 
+#: Columns of the log in which every row has a value.
+_REQUIRED = (schema.IMPRESSION_ID, schema.USER_ID, schema.MEDIA_ID, schema.IMPRESSION_TS, schema.EVENT_DATE)
+
 #: Types that may stand for a wider one: every value of theirs is exact in it.
 _WIDENS = {
     "bigint": {"tinyint", "smallint", "int"},
@@ -160,20 +163,23 @@ def refusals(settings: ContractSettings) -> dict[str, Column]:
     """
     watch = F.coalesce(F.col(schema.WATCH_S), F.lit(0.0))
     is_finite = (watch < float("inf")) & (watch > float("-inf"))  # NaN is the largest double in Spark
-    # Days and hours are counted from the epoch: a cast of a date to a timestamp would depend on the session's zone.
-    # In doubles: the seconds of a date such as 0001-01-01 or 2099-12-31 are too many for the int that days are.
-    latest_s = (F.unix_date(F.col(schema.EVENT_DATE)) + 1) * 86_400.0 + settings.max_ahead_h * 3_600
-    ahead = F.unix_seconds(F.col(schema.IMPRESSION_TS)) > latest_s
-    required = (schema.IMPRESSION_ID, schema.USER_ID, schema.MEDIA_ID, schema.IMPRESSION_TS, schema.EVENT_DATE)
     heavy = {} if settings.most_rows_per_user is None else {"user_too_active": F.col(IS_HEAVY_USER)}
     return {
-        **{f"{column}_missing": F.col(column).isNull() for column in required},
+        **{f"{column}_missing": F.col(column).isNull() for column in _REQUIRED},
         "watch_s_not_finite": ~is_finite,
         "watch_s_negative": is_finite & (watch < 0),
         "watch_s_implausible": is_finite & (watch > settings.max_watch_s),
-        "impression_ts_ahead": F.coalesce(ahead, F.lit(False)),
+        "impression_ts_ahead": F.coalesce(_is_ahead(settings), F.lit(False)),
         **heavy,
     }
+
+
+def _is_ahead(settings: ContractSettings) -> Column:
+    """Return whether the row is later than its day allows, null where one of both is null."""
+    # Days and hours are counted from the epoch: a cast of a date to a timestamp would depend on the session's zone.
+    # In doubles: the seconds of a date such as 0001-01-01 or 2099-12-31 are too many for the int that days are.
+    latest_s = (F.unix_date(F.col(schema.EVENT_DATE)) + 1) * 86_400.0 + settings.max_ahead_h * 3_600
+    return F.unix_seconds(F.col(schema.IMPRESSION_TS)) > latest_s
 
 
 def heavy_users(most_rows: int) -> Step:
@@ -198,21 +204,29 @@ def flag_heavy_users(users: DataFrame) -> Step:
 
 
 def is_refused(settings: ContractSettings) -> Column:
-    """Return whether any reason to refuse the row holds."""
-    refused = F.lit(False)
-    for condition in refusals(settings).values():
-        refused = refused | condition
-    return refused
+    """Return whether any reason of ``refusals`` holds.
+
+    Every row of a log goes through it: it asks once of each column, where the reasons, told one by one, ask ten times of the time
+    watched, and engines work that out ten times.
+    """
+    watch = F.col(schema.WATCH_S)
+    fits = watch.isNull() | ((watch >= 0) & (watch <= settings.max_watch_s))  # nor is NaN, the largest double
+    for column in _REQUIRED:
+        fits = fits & F.col(column).isNotNull()
+    fits = fits & ~_is_ahead(settings)
+    if settings.most_rows_per_user is not None:
+        fits = fits & ~F.col(IS_HEAVY_USER)
+    return ~fits
 
 
 def first_refusal(settings: ContractSettings) -> Column:
     """Return the place among ``refusals`` of the first reason to refuse the row, null for a good one.
 
-    Each refused row is counted under one reason; rows are grouped by numbers faster than by words.
+    Each refused row is counted under one reason; rows are grouped by numbers faster than by words. Reasons are told apart in
+    refused rows only, which are few.
     """
-    return F.coalesce(*(F.when(found, place) for place, found in enumerate(refusals(settings).values()))).cast(
-        "tinyint"
-    )
+    places = F.coalesce(*(F.when(found, place) for place, found in enumerate(refusals(settings).values())))
+    return F.when(is_refused(settings), places).cast("tinyint")
 
 
 def all_refusals(settings: ContractSettings) -> Column:

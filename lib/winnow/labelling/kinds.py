@@ -88,12 +88,13 @@ class WatchedFraction(Label):
         """Compare whole microseconds, so that an exact share such as 24 of 30 minutes is on the right side."""
         low, high = decimal_ratio(self.negative_at_most), decimal_ratio(self.positive_at_least)
         watch, duration = micros(F.col(schema.WATCH_S)), micros(F.col(schema.MEDIA_DURATION_S))
+        # What most rows are is asked first.
         return (
-            F.when(~has_duration(), code(NO_DURATION))
-            .when(F.col(schema.WATCH_S).isNull(), code(NEGATIVE if self.not_played == "negative" else NOT_PLAYED))
-            .when(watch * high.denominator >= duration * high.numerator, code(POSITIVE))
-            .when(watch * low.denominator <= duration * low.numerator, code(NEGATIVE))
-            .otherwise(code(MIDDLE))
+            F.when(has_duration() & (watch * high.denominator >= duration * high.numerator), code(POSITIVE))
+            .when(has_duration() & (watch * low.denominator <= duration * low.numerator), code(NEGATIVE))
+            .when(has_duration() & watch.isNotNull(), code(MIDDLE))
+            .when(has_duration(), code(NEGATIVE if self.not_played == "negative" else NOT_PLAYED))
+            .otherwise(code(NO_DURATION))
         )
 
 
@@ -131,11 +132,11 @@ class DurationQuantile(Label):
         is_positive = F.coalesce(watch >= positive_from, F.lit(False))
         is_negative = F.coalesce(watch <= negative_to, F.lit(False))
         return (
-            F.when(~has_duration(), code(NO_DURATION))
-            .when(watch.isNull(), code(NOT_PLAYED))
-            .when(is_positive & ~is_negative, code(POSITIVE))
-            .when(is_negative & ~is_positive, code(NEGATIVE))
-            .otherwise(code(MIDDLE))
+            F.when(has_duration() & is_positive & ~is_negative, code(POSITIVE))
+            .when(has_duration() & is_negative & ~is_positive, code(NEGATIVE))
+            .when(has_duration() & watch.isNotNull(), code(MIDDLE))
+            .when(has_duration(), code(NOT_PLAYED))
+            .otherwise(code(NO_DURATION))
         )
 
 
@@ -219,9 +220,9 @@ def action_columns(labels: Mapping[str, Label]) -> dict[str, str]:
 
 
 def has_duration() -> Column:
-    """Return whether the media's duration is known: a positive, plausible number."""
+    """Return whether the media's duration is known: a positive, plausible number; null where it is null."""
     duration = F.col(schema.MEDIA_DURATION_S)
-    return F.coalesce((duration > 0) & (duration <= _MAX_DURATION_S), F.lit(False))
+    return (duration > 0) & (duration <= _MAX_DURATION_S)
 
 
 def decimal_ratio(share: float) -> Fraction:

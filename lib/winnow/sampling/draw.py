@@ -173,20 +173,21 @@ def kept_value(label: str) -> str:
 
 
 def _any_below(limits: Iterable[tuple[str, int, Sequence[float]]]) -> Column:
-    """Return whether a row's draw is below the largest of the limits of any label for the class that the row has."""
-    largest: dict[str, list[tuple[int, float]]] = {}
+    """Return whether a row's draw may be below the largest of the limits of any label for the class that the row has.
+
+    It asks for one class of each label only, the one whose limit is higher, and lets all else below the lower one pass: engines put
+    the rules of a label in the place of its class, and work them out for every row as often as the class is named.
+    """
+    highest: dict[str, dict[int, float]] = {}
     for label, label_class, draws in limits:
-        largest.setdefault(label, []).append((label_class, max(draws, default=0.0)))
-    # One comparison a label with a limit that its class chooses. Put as "this class and below its limit, or ...", the rules
-    # of the label are worked out once for each "or", and for refused rows: half of an engine's time at the filter.
-    below = []
-    for label, classes in largest.items():
-        mine = F.col(schema.label_column(label))
-        limit = F.when(F.lit(False), 0.0)
-        for label_class, highest in classes:
-            limit = limit.when(mine == label_class, highest)
-        below.append(F.coalesce(F.col(DRAW) < limit, F.lit(False)))
-    return reduce(or_, below)
+        highest.setdefault(label, {})[label_class] = max(draws, default=0.0)
+    for_all = max((min(by_class.values()) for by_class in highest.values()), default=0.0)
+    below = F.col(DRAW) < for_all
+    for label, by_class in highest.items():
+        label_class, limit = max(by_class.items(), key=lambda item: item[1])
+        if limit > for_all:
+            below = below | ((F.col(DRAW) < limit) & (F.col(schema.label_column(label)) == label_class))
+    return below
 
 
 def _join_by_stratum(rows: DataFrame, plan: SamplePlan, columns: Mapping[str, Sequence[float]]) -> DataFrame:
