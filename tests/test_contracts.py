@@ -14,7 +14,7 @@ from winnow.contracts import (
     first_refusal,
     flag_heavy_users,
     heavy_users,
-    is_refused,
+    is_valid,
     micros,
     named,
     refusals,
@@ -190,7 +190,7 @@ def test_each_fault_of_a_row_is_a_reason_to_refuse_it_in_any_sessions_zone(spark
         "case",
         all_refusals(settings).alias("reasons"),
         first_refusal(settings).alias("first"),
-        is_refused(settings).alias("is_refused"),
+        is_valid(settings).alias("is_valid"),
     )
     before = spark.conf.get("spark.sql.session.timeZone")
     spark.conf.set("spark.sql.session.timeZone", zone)
@@ -202,7 +202,7 @@ def test_each_fault_of_a_row_is_a_reason_to_refuse_it_in_any_sessions_zone(spark
     places = list(refusals(settings))
     for row in found.values():
         assert row["first"] == (places.index(row.reasons[0]) if row.reasons else None)
-    assert all(row.is_refused == bool(row.reasons) for row in found.values())
+    assert all(row.is_valid != bool(row.reasons) for row in found.values())
 
 
 def test_the_borders_of_clock_and_watching_are_settings(rows):

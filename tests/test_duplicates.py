@@ -7,7 +7,7 @@ import random
 import pytest
 from pyspark.sql import functions as F
 
-from winnow.contracts import ContractSettings, is_refused
+from winnow.contracts import ContractSettings, is_valid
 from winnow.duplicates import ID_HASH, LOG_LINES, repeated_ids, settle
 
 NARROW = ("event_date", "impression_id", "impression_ts", "media_duration_s", "media_id", "user_id", "watch_s")
@@ -79,7 +79,7 @@ def log(spark):
 
 
 def survivors(rows, columns=WIDE, repeated=None):
-    settled = rows.select(*columns).transform(settle(is_refused(ContractSettings()), columns, repeated))
+    settled = rows.select(*columns).transform(settle(~is_valid(ContractSettings()), columns, repeated))
     assert set(settled.columns) == {*columns, LOG_LINES}
     return sorted(settled.select("row", LOG_LINES).collect()) if "row" in columns else settled
 
@@ -113,7 +113,7 @@ def test_the_narrow_pass_and_the_wide_pass_agree_on_what_they_share(log):
 
     wide = (
         log.select(*WIDE)
-        .transform(settle(is_refused(ContractSettings()), WIDE))
+        .transform(settle(~is_valid(ContractSettings()), WIDE))
         .withColumn("id", F.coalesce("impression_id", F.lit(-1)))
     )
     narrow = told(NARROW)
@@ -125,7 +125,7 @@ def small(spark, rows, ddl, columns):
     made = spark.createDataFrame(rows, ddl).selectExpr(
         "*", "1 as user_id", "1 as media_id", "date'2026-01-05' as event_date", "timestamp'2026-01-05' as impression_ts"
     )
-    return made.transform(settle(is_refused(ContractSettings()), columns, made.transform(repeated_ids(len(rows)))))
+    return made.transform(settle(~is_valid(ContractSettings()), columns, made.transform(repeated_ids(len(rows)))))
 
 
 def test_ids_may_be_text_in_any_script_and_numbers_beyond_32_bits(spark):

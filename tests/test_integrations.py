@@ -17,7 +17,7 @@ from winnow.config import load
 from winnow.errors import SettingsError
 
 EXAMPLES = PROJECT / "docs" / "examples"
-DAY = "2026-01-12"
+DAY_BEFORE, DAY = "2026-01-11", "2026-01-12"
 #: The morning on which that day is the newest whose labels are settled.
 MORNING = dt.datetime(2026, 1, 14, 6, tzinfo=dt.UTC)
 
@@ -124,11 +124,16 @@ def test_the_dag_of_airflow_starts_the_jobs_in_the_order_of_the_line(commands, m
     runpy.run_path(str(EXAMPLES / "airflow_daily.py"))
     check(
         started,
-        ["prepare_examples", "train_ranker", "generate_candidates", "train_retrieval", "build_profiles", "recommend"],
+        [
+            *("prepare_examples", "prepare_examples", "train_ranker"),
+            *("generate_candidates", "train_retrieval", "build_profiles", "recommend"),
+        ],
     )
-    for words in started:
-        if "build_profiles" in str(words) or "--changed" in words or "--end" in words:
-            assert words[words.index("--end" if "--end" in words else "--date") + 1] == DAY, words
+    newest = [words for words in started if "--end" in words or "build_profiles" in str(words)]
+    for words in newest:
+        assert words[words.index("--end" if "--end" in words else "--date") + 1] == DAY, words
+    parts = [[word for word in words if word.startswith("splitting.")] for words in newest if "--end" in words]
+    assert parts == [[f"splitting.validation_start={DAY_BEFORE}", f"splitting.test_start={DAY}"]] * 2
     assert {("prepare_examples", "train_retrieval"), ("train_ranker", "recommend")} <= set(order)
     for code, fault in ((3, "AirflowFailException"), (4, "AirflowException"), (5, "AirflowException")):
         ends[0] = code

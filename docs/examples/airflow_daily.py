@@ -46,10 +46,15 @@ def winnow_daily() -> None:
     def day(back: int) -> str:
         return str(get_current_context()["logical_date"].date() - dt.timedelta(days=back))
 
+    def held_out() -> tuple[str, ...]:
+        """Keep the newest two days whole, of natural balance: scores are calibrated on one and measured on the other."""
+        return "--set", f"splitting.validation_start={day(3)}", "--set", f"splitting.test_start={day(2)}"
+
     @task
     def prepare_examples() -> None:
-        """Prepare the day, and those of the week before whose impressions have changed since."""
-        submit("prepare_examples", "--date", day(2), "--lookback", "7", "--changed")
+        """Prepare the day, sample the one that is held out no longer, and follow the changes of the week before."""
+        submit("prepare_examples", "--start", day(4), "--end", day(2), *held_out())
+        submit("prepare_examples", "--date", day(5), "--lookback", "7", "--changed", *held_out())
 
     @task
     def build_profiles() -> None:
@@ -66,9 +71,8 @@ def winnow_daily() -> None:
 
     @task
     def train_ranker() -> None:
-        """Fit to the four weeks before; which of them are held out says [splitting]."""
-        held_out = ("--set", f"splitting.validation_start={day(3)}", "--set", f"splitting.test_start={day(2)}")
-        submit("train_ranker", "--start", day(29), "--end", day(2), *held_out)
+        """Fit to the four weeks before, but for what is held out."""
+        submit("train_ranker", "--start", day(29), "--end", day(2), *held_out())
 
     @task
     def recommend() -> None:

@@ -203,20 +203,19 @@ def flag_heavy_users(users: DataFrame) -> Step:
     return step
 
 
-def is_refused(settings: ContractSettings) -> Column:
-    """Return whether any reason of ``refusals`` holds.
+def is_valid(settings: ContractSettings) -> Column:
+    """Return whether no reason of ``refusals`` holds.
 
     Every row of a log goes through it: it asks once of each column, where the reasons, told one by one, ask ten times of the time
-    watched, and engines work that out ten times.
+    watched, and engines work that out ten times. Its contrary does not find the refused rows: an engine that skips files by
+    their least and greatest values skips those whose NaN is in neither.
     """
     watch = F.col(schema.WATCH_S)
-    fits = watch.isNull() | ((watch >= 0) & (watch <= settings.max_watch_s))  # nor is NaN, the largest double
+    fits = watch.isNull() | ((watch >= 0) & (watch <= settings.max_watch_s))  # NaN is the largest double
     for column in _REQUIRED:
         fits = fits & F.col(column).isNotNull()
     fits = fits & ~_is_ahead(settings)
-    if settings.most_rows_per_user is not None:
-        fits = fits & ~F.col(IS_HEAVY_USER)
-    return ~fits
+    return fits if settings.most_rows_per_user is None else fits & ~F.col(IS_HEAVY_USER)
 
 
 def first_refusal(settings: ContractSettings) -> Column:
@@ -226,7 +225,7 @@ def first_refusal(settings: ContractSettings) -> Column:
     refused rows only, which are few.
     """
     places = F.coalesce(*(F.when(found, place) for place, found in enumerate(refusals(settings).values())))
-    return F.when(is_refused(settings), places).cast("tinyint")
+    return F.when(~is_valid(settings), places).cast("tinyint")
 
 
 def all_refusals(settings: ContractSettings) -> Column:

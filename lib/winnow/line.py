@@ -22,7 +22,7 @@ from winnow.contracts import (
     first_refusal,
     flag_heavy_users,
     heavy_users,
-    is_refused,
+    is_valid,
     json_of,
     named,
     refusals,
@@ -65,11 +65,10 @@ class Line:
         settings, labels = self.settings, list(self.settings.labels)
         reasons = list(refusals(settings.contracts))
         sampled, nulls = settings.sampling.strata, settings.guards.null_columns
-        is_valid = F.col(_REFUSAL).isNull()
         counted = (
             self._settled(self.narrow)
             .withColumn(_REFUSAL, first_refusal(settings.contracts))
-            .withColumn(schema.WATCH_S, F.when(is_valid, F.col(schema.WATCH_S)))
+            .withColumn(schema.WATCH_S, F.when(F.col(_REFUSAL).isNull(), F.col(schema.WATCH_S)))
             .transform(self._label())
             .transform(self._basis())
             .transform(
@@ -131,12 +130,12 @@ class Line:
 
     def quarantine(self) -> DataFrame:
         """Return the refused rows, whole, with every reason; not yet read."""
-        settled = self._settled(self.wide).where(is_refused(self.settings.contracts))
-        return settled.select(
+        told = self._settled(self.wide).select(
             schema.EVENT_DATE,
             all_refusals(self.settings.contracts).alias(schema.REASONS),
             json_of({name: named(name) for name in self.rows.columns}).alias(schema.ROW),
         )
+        return told.where(F.size(schema.REASONS) > 0)
 
     def trace(self, impression_id: str) -> DataFrame:
         """Return what becomes of one id up to its draw: one row, none where the day has no such id; not yet read.
@@ -162,7 +161,7 @@ class Line:
             return rows.withColumn(duplicates.LOG_LINES, F.lit(1).cast("bigint"))
         are_few = self._repeated_ids.num_rows <= _MOST_REPEATED
         repeated = self.rows.sparkSession.createDataFrame(self._repeated_ids) if are_few else None
-        return rows.transform(duplicates.settle(is_refused(self.settings.contracts), columns, repeated))
+        return rows.transform(duplicates.settle(~is_valid(self.settings.contracts), columns, repeated))
 
     @cached_property
     def _repeated_ids(self) -> pa.Table:
@@ -186,7 +185,7 @@ class Line:
         return local_rows(self.rows.sparkSession, users, f"{schema.USER_ID} {kind}")
 
     def _valid(self, columns: Sequence[str]) -> DataFrame:
-        return self._settled(columns).where(~is_refused(self.settings.contracts))
+        return self._settled(columns).where(is_valid(self.settings.contracts))
 
     def _label(self) -> Step:
         return labelling.label(self.settings.labels, self._duration_groups, self.mature_until)

@@ -20,7 +20,7 @@ from pyspark.sql import functions as F
 from winnow import duplicates, labelling, sampling, schema
 from winnow.census import StratumCount
 from winnow.config import Settings
-from winnow.contracts import Step, is_refused, refusals
+from winnow.contracts import Step, is_valid, refusals
 from winnow.errors import ContractError
 from winnow.funnel import Funnel
 from winnow.line import Line, contract
@@ -145,8 +145,9 @@ def engaged(
         of_days = (Line(impressions, day, plain, None, describe).labelled() for day in days)
         rows = reduce(DataFrame.unionByName, of_days)
     else:
-        is_valid = F.col(schema.EVENT_DATE).isin(list(days)) & ~is_refused(plain.contracts)
-        rows = impressions.transform(contract(plain)).where(is_valid).transform(labelling.label(asked))
+        here = F.col(schema.EVENT_DATE).isin(list(days))
+        valid = impressions.transform(contract(plain)).where(here & is_valid(plain.contracts))
+        rows = valid.transform(labelling.label(asked))
     is_positive = F.greatest(F.lit(0), *(F.col(schema.label_column(name)) for name in labels)) == 1
     return rows.where(is_positive).select(schema.EVENT_DATE, schema.USER_ID, schema.MEDIA_ID)
 

@@ -92,10 +92,11 @@ def test_a_young_day_waits_unless_forced_and_then_its_young_rows_have_no_label(t
     rows = [(*row, i % 2 * 86_399) for i, row in enumerate(day_rows(day, positive=4))]
     make_log(tmp_path, rows)
     settings = ("--date", day, "--set", "labelling.maturity_hours=24")
-    waits = run_job("prepare_examples", tmp_path, *settings)
-    assert waits.code == 4
-    assert "labelling.maturity_hours = 24" in waits.err
-    assert not (tmp_path / "examples").exists()
+    for job, table in (("prepare_examples", "examples"), ("build_profiles", "media_tiles")):
+        waits = run_job(job, tmp_path, *settings)
+        assert waits.code == 4
+        assert "labelling.maturity_hours = 24" in waits.err
+        assert not (tmp_path / table).exists()
     # Positives (i % 4 == 1) are all shown late in the day: move one in ten to its beginning.
     make_log(
         tmp_path,

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from winnow import schema
 from winnow.contracts import Step
+from winnow.errors import InputNotReadyError
 from winnow.labelling.duration_groups import duration_groups, needs_duration_groups
 from winnow.labelling.kinds import (
     IMMATURE,
@@ -76,6 +77,14 @@ class LabellingSettings:
         """Return the moment after which a day's impressions have no label yet, None where the whole day is settled."""
         is_settled = not self.maturity_hours or now >= self.settled_from(day)
         return None if is_settled else now - dt.timedelta(hours=self.maturity_hours)
+
+    def check_settled(self, day: dt.date, now: dt.datetime, advice: str) -> None:
+        """Raise InputNotReadyError where a day is younger than its labels need, with what to do."""
+        if self.mature_until(day, now) is not None:
+            raise InputNotReadyError(
+                f"{day}: expected labels to be settled, which they are from {self.settled_from(day):%Y-%m-%d %H:%M} UTC on "
+                f"(labelling.maturity_hours = {self.maturity_hours:g}); it is {now:%Y-%m-%d %H:%M}. {advice}"
+            )
 
 
 def label(

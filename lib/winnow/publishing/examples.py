@@ -34,7 +34,10 @@ def publish_examples(run: Run, day: dt.date, *, force: bool = False) -> None:
     """
     tables = run.tables
     version = tables.pin(schema.IMPRESSIONS)
-    mature_until = _mature_until(run, day, force=force)
+    labelling = run.settings.labelling
+    if not force:
+        labelling.check_settled(day, run.started, "Run again then, or use --force.")
+    mature_until = labelling.mature_until(day, run.started)
     log = tables.read(schema.IMPRESSIONS)
     prepared = prepare(log, day, run.settings, mature_until=mature_until, describe=tables.describe)
     run.tell(prepared.funnel)
@@ -51,19 +54,6 @@ def publish_examples(run: Run, day: dt.date, *, force: bool = False) -> None:
     kept = _write(run, prepared)
     _check_kept(prepared, kept)
     _tell(run, prepared, kept, known)
-
-
-def _mature_until(run: Run, day: dt.date, *, force: bool) -> dt.datetime | None:
-    """Return the moment after which impressions have no label yet, None where the whole day has had its time."""
-    labelling = run.settings.labelling
-    moment = labelling.mature_until(day, run.started)
-    if moment is not None and not force:
-        raise InputNotReadyError(
-            f"{day}: expected labels to be settled, which they are from {labelling.settled_from(day):%Y-%m-%d %H:%M} UTC on "
-            f"(labelling.maturity_hours = {labelling.maturity_hours:g}); it is {run.started:%Y-%m-%d %H:%M}. Run again then, "
-            "or use --force."
-        )
-    return moment
 
 
 def _write(run: Run, prepared: Prepared) -> _Kept:

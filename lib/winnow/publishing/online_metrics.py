@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from winnow import duplicates, labelling, pipeline, schema
-from winnow.contracts import conform, is_refused
+from winnow.contracts import conform, is_valid
 from winnow.errors import ContractError, InputNotReadyError, SettingsError
 from winnow.evaluation import lists, online, online_estimates
 from winnow.evaluation.linear import Estimate, apart
@@ -69,10 +69,10 @@ def _impressions(run: Run) -> DataFrame:
     rows = run.tables.read(schema.IMPRESSIONS).transform(
         conform(schema.IMPRESSIONS, needed=actions, names=settings.columns)
     )
-    refused = is_refused(settings.contracts)
+    is_good = is_valid(settings.contracts)
     if settings.sampling.duplicates == "settle":
-        rows = rows.transform(duplicates.settle(refused, rows.columns))
-    valid = rows.where(~refused)
+        rows = rows.transform(duplicates.settle(~is_good, rows.columns))
+    valid = rows.where(is_good)
     if online_settings.arm is not None and online_settings.arm not in valid.columns:
         raise ContractError(
             f"online.arm: expected a column of the impressions, found no {online_settings.arm}. "

@@ -19,10 +19,11 @@ from winnow.slices import Slice
 def publish_tiles(run: Run, day: dt.date) -> None:
     """Sum the day's valid impressions to tiles and replace those of the day, table by table.
 
-    Raises InputNotReadyError for a day without a valid impression, SettingsError where the label of
-    ``[features]`` is none of the run's.
+    Raises InputNotReadyError for a day without a valid impression or one that is younger than ``labelling.maturity_hours``: its
+    tiles would pass for what was known once it is settled. Raises SettingsError where the label of ``[features]`` is none of the run's.
     """
     tables, settings = run.tables, run.settings.features
+    run.settings.labelling.check_settled(day, run.started, "Run again then.")
     if settings.label not in run.settings.labels:
         known = ", ".join(run.settings.labels)
         raise SettingsError(f"features.label: expected a label of [labels], found {settings.label!r}. Known: {known}")
