@@ -19,6 +19,7 @@ _VALID = "valid_rows"
 _LOG_LINES = "log_line_rows"
 _REWATCHED = "rewatched_rows"
 _REFUSAL = "refusal"
+_NO_REFUSAL = -1
 _ROWS = "rows"
 _BASIS = "basis_units"
 _WATCH = "watch_us"
@@ -90,7 +91,9 @@ def count_strata(
         watch, duration = F.col(schema.WATCH_S), F.col(schema.MEDIA_DURATION_S)
         # Rows fall into few combinations of codes. To count those takes four sums for any number of labels; what each
         # label and reason is told is summed from the counts.
-        counted = rows.groupBy(*keys, F.col(refusal).alias(_REFUSAL), *codes).agg(
+        # A key that is null sends Spark's row to the slower of its two maps, and of nearly every row this one would be.
+        first = F.coalesce(F.col(refusal), F.lit(_NO_REFUSAL).cast("tinyint"))
+        counted = rows.groupBy(*keys, first.alias(_REFUSAL), *codes).agg(
             F.count(F.lit(1)).alias(_ROWS),
             F.sum(log_lines).alias(_LOG_LINES),
             F.sum(basis).alias(_BASIS),
@@ -98,7 +101,7 @@ def count_strata(
             F.count_if((watch > duration) & (duration > 0)).alias(_REWATCHED),
             *(F.count_if(named(name).isNull()).alias(_NULLS.format(place)) for place, name in enumerate(nulls)),
         )
-        is_valid = F.col(_REFUSAL).isNull()
+        is_valid = F.col(_REFUSAL) == _NO_REFUSAL
         sums = [
             F.sum(_LOG_LINES).alias(_LOG_LINES),
             _sum_where(is_valid, _ROWS, _VALID),
