@@ -5,6 +5,8 @@ import json
 
 import pytest
 
+from conftest import ON_SAIL
+
 DAYS = [dt.date(2026, 1, 5 + i) for i in range(3)]
 FIRST, SECOND, BROKEN = DAYS
 CONF = ("--set", "sampling.strata=['surface']", "--set", "guards.least_compared=100")
@@ -49,6 +51,7 @@ def blocked(root, run_job, versions, last_run):
     return ended, last_run(root), before, after
 
 
+@ON_SAIL
 def test_the_first_day_has_nothing_to_be_compared_with_which_is_noted_and_no_fault(root, read):
     (run,) = (
         row.asDict() for row in read(root, "runs").where("status = 'done'").collect() if str(FIRST) in row.arguments
@@ -71,6 +74,7 @@ def test_a_blocked_day_is_seen_by_no_reader_and_says_why_everywhere(root, blocke
         assert "run again with --set guards.null_share=warn." in told
 
 
+@ON_SAIL
 def test_what_the_message_says_accepts_the_day_once_and_the_report_still_shows_it(
     root, blocked, run_job, read, last_run
 ):
@@ -86,6 +90,7 @@ def test_what_the_message_says_accepts_the_day_once_and_the_report_still_shows_i
     assert "expected watch_s to be null in 0.0% to 10.0% of the rows" in page
 
 
+@ON_SAIL
 def test_of_a_day_that_is_prepared_again_the_former_rows_stay_when_the_new_ones_are_blocked(
     root, tmp_path, make_log, run_job, read, content
 ):
@@ -98,6 +103,7 @@ def test_of_a_day_that_is_prepared_again_the_former_rows_stay_when_the_new_ones_
     assert content(read(root, "examples", SECOND)) == before
 
 
+@ON_SAIL
 def test_a_dry_run_asks_the_rules_too(root, blocked, run_job, versions):
     before = len(versions(root, "runs"))
     assert run_job("prepare_examples", root, *CONF, "--date", BROKEN, "--dry-run").code == 3

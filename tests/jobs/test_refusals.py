@@ -4,6 +4,8 @@ import datetime as dt
 
 import pytest
 
+from conftest import ON_SAIL
+
 STRATA = ("--set", "sampling.strata=['surface']")
 WEEK = [dt.date(2026, 1, 5 + i) for i in range(7)]
 GOOD, TINY, ONE_CLASS, DIRTY, CHANGED, EMPTY = WEEK[1], WEEK[2], WEEK[3], WEEK[4], WEEK[5], WEEK[6]
@@ -65,6 +67,7 @@ def test_an_empty_a_tiny_a_one_sided_and_a_dirty_day_stop_before_readers_see_the
     assert refused == len(BAD_DAYS), "each refused run has its record"
 
 
+@ON_SAIL
 def test_a_rule_set_to_warn_lets_the_day_pass_and_tells_it(root, tmp_path, run_job, read):
     place = ("--set", f"tables.impressions={root}/impressions", "--set", f"tables.ledger={tmp_path}/ledger")
     ended = run_job("prepare_examples", tmp_path, *STRATA, *place, "--date", DIRTY, "--set", "guards.quarantine=warn")
@@ -75,6 +78,7 @@ def test_a_rule_set_to_warn_lets_the_day_pass_and_tells_it(root, tmp_path, run_j
     assert {tuple(row.reasons) for row in refused} == {("watch_s_not_finite",)}
 
 
+@ON_SAIL
 def test_new_and_vanished_strata_are_told_and_stand_in_the_ledger(root, run_job, read):
     ended = run_job("prepare_examples", root, *STRATA, "--date", CHANGED)
     assert ended.code == 0, ended.err
@@ -86,6 +90,7 @@ def test_new_and_vanished_strata_are_told_and_stand_in_the_ledger(root, run_job,
     assert states['{"surface":"home"}'][0] == "known"
 
 
+@ON_SAIL
 def test_a_young_day_waits_unless_forced_and_then_its_young_rows_have_no_label(tmp_path, make_log, run_job, last_run):
     # Yesterday's first second is more than 24 hours ago and its last one is not, whenever this test runs.
     day = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)

@@ -6,6 +6,7 @@ import shutil
 import pytest
 from deltalake import DeltaTable
 
+from conftest import ON_SAIL
 from winnow import schema
 from winnow.config import load
 from winnow.tables import Tables
@@ -62,6 +63,7 @@ def test_late_rows_are_in_the_day_after_it_alone_was_prepared_again(root, run_jo
     assert [day for day in DAYS if after[day] != runs[day]] == [DAYS[1]]
 
 
+@ON_SAIL
 def test_in_the_first_week_days_before_the_service_are_left_out_and_a_blocked_day_stops_no_other(
     tmp_path, make_log, run_job, read
 ):
@@ -88,6 +90,7 @@ def test_a_replay_with_delays_is_the_result_of_one_run_on_everything(root, tmp_p
         assert content(read(root, table), ["run_id"]) == content(read(tmp_path, table), ["run_id"])
 
 
+@ON_SAIL
 def test_a_late_row_moves_only_rows_between_the_old_rate_and_the_new(tmp_path, make_log, run_job, read):
     """A kept id stays kept unless its label moved or its draw lies between the two thresholds of its stratum."""
     make_log(tmp_path, day_rows(DAYS[0], 0, 600))
@@ -181,6 +184,7 @@ def test_a_day_whose_version_of_the_log_is_gone_is_told_as_not_reproducible(
         assert "not reproducible: expected version 1" in found.err
 
 
+@ON_SAIL
 def test_a_day_that_was_never_published_is_not_ready(root, run_job):
     for job in ("verify", "explain"):
         more = ("--impression", "1") if job == "explain" else ()
@@ -201,6 +205,7 @@ def test_an_impression_is_explained_as_it_is_stored(root, run_job, read):
         assert (shown.code, told in shown.err) == (0, True), shown.err
 
 
+@ON_SAIL
 def test_an_explanation_names_copies_refusals_and_thresholds(root, run_job):
     told = run_job("explain", root, "--date", DAYS[0], "--impression", COPIED[0]).err
     assert "2 log lines, of which one counts" in told

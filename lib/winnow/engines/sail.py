@@ -35,6 +35,8 @@ _LOST_RACE = re.compile("Failed to commit transaction")
 #: Tries of a write that other slices' commits came before, and seconds between two of them.
 _TRIES = 10
 _WAIT_S = 0.5
+#: Bytes at which a task begins another file: 100 MB, Sail's own number, leaves a small one beside each large one.
+_LARGEST_FILE = 256 * 1024 * 1024
 #: What delta-rs calls a file, and the value of a partition's column in it.
 _FILE = "path"
 _PARTITION = "partition."
@@ -90,6 +92,7 @@ class SailEngine:
         nothing = self._spark.read.format("delta").load(_path(place)).where(F.lit(False))
         whole = nothing.unionByName(rows.where(_inside(where)), allowMissingColumns=True)
         writer = whole.write.format("delta").mode("overwrite").option("userMetadata", record)
+        writer = writer.option("targetFileSize", str(_LARGEST_FILE))
         if where:
             writer = writer.option("replaceWhere", predicate(where))
         before = stored.version()
