@@ -7,6 +7,7 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 
+from conftest import ON_SAIL
 from winnow import schema
 from winnow.config import load
 from winnow.store import Card, ModelStore
@@ -78,7 +79,12 @@ def test_a_user_is_gone_from_every_table_and_then_from_every_file(root, run_job,
 
 
 @pytest.mark.parametrize(
-    ("kind", "user", "other"), [("bigint", -7, 7), ("bigint", 7, -7), ("string", "a \"b' c/7#~", "a \"b' c/7#")]
+    ("kind", "user", "other"),
+    [
+        pytest.param("bigint", -7, 7, marks=ON_SAIL),
+        pytest.param("bigint", 7, -7, marks=ON_SAIL),
+        ("string", "a \"b' c/7#~", "a \"b' c/7#"),
+    ],
 )
 def test_refused_rows_are_found_by_the_names_that_the_log_has_and_in_lines_that_were_not_readable(
     tmp_path, spark, run_job, read, kind, user, other
