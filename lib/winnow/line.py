@@ -130,12 +130,12 @@ class Line:
 
     def quarantine(self) -> DataFrame:
         """Return the refused rows, whole, with every reason; not yet read."""
-        told = self._settled(self.wide).select(
+        settled = self._settled(self.wide).where(first_refusal(self.settings.contracts).isNotNull())
+        return settled.select(
             schema.EVENT_DATE,
             all_refusals(self.settings.contracts).alias(schema.REASONS),
             json_of({name: named(name) for name in self.rows.columns}).alias(schema.ROW),
         )
-        return told.where(F.size(schema.REASONS) > 0)
 
     def trace(self, impression_id: str) -> DataFrame:
         """Return what becomes of one id up to its draw: one row, none where the day has no such id; not yet read.
