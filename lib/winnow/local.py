@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
+from pyspark.sql.utils import is_remote
 
 
 def local_rows(spark: SparkSession, records: Sequence[Sequence[Any]], ddl: str) -> DataFrame:
@@ -38,6 +40,19 @@ def kept(rows: DataFrame) -> Iterator[DataFrame]:
     """Keep rows that several passes read, from the first of them to the end of the block, in memory or else on disk."""
     rows.persist(StorageLevel.MEMORY_AND_DISK)
     try:
+        _cut_lineage(rows)
         yield rows
     finally:
         rows.unpersist()
+
+
+def _cut_lineage(rows: DataFrame) -> None:
+    """Let tasks that read kept rows know only where they are, not how they were made, on one machine.
+
+    The plan of many features is over a megabyte, and each task of each pass unpacks it before its first row. On a cluster
+    it stays: rows on an executor that is lost are made again.
+    """
+    if is_remote() or not re.fullmatch(r"local(\[.*\])?", str(rows.sparkSession.sparkContext.master)):
+        return
+    kept_as = cast(Any, rows.select("*"))._jdf.queryExecution().withCachedData().collectLeaves().head()
+    kept_as.cacheBuilder().cachedColumnBuffers().localCheckpoint()

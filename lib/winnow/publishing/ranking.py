@@ -38,18 +38,15 @@ def publish_ranker(run: Run) -> None:
     examples = with_features(run, _parted(run), run.days)
     check_strata(run.settings, examples)
     rankers, metrics = [], dict[str, float]()
-    for label in run.settings.ranking.labels:
-        view = view_of(run.settings, examples, label)
-        read = needed(run.settings.ranking, view, asked)
-        rates = _rates(run, label) if run.settings.ranking.correction == "on_scores" else ()
-        with kept(view.where(F.col(schema.SPLIT) == splitting.TRAIN).select(*read)) as rows:
-            ranker = fit_ranker(run, label, rows, asked, rates)
-        own = (schema.IMPRESSION_ID, schema.SPLIT, *sliced_by(run))
-        held_out = view.where(F.col(schema.SPLIT).isin(*HELD_OUT)).select(*dict.fromkeys((*read, *map(str, own))))
-        with kept(held_out) as rows:
-            ranker = _calibrated(run, ranker, rows)
-            metrics |= publish_scores(run, ranker, rows)
-        rankers.append(ranker)
+    with kept(examples.select(*_columns(run, examples, asked))) as rows:
+        for label in run.settings.ranking.labels:
+            view = view_of(run.settings, rows, label)
+            rates = _rates(run, label) if run.settings.ranking.correction == "on_scores" else ()
+            ranker = fit_ranker(run, label, view.where(F.col(schema.SPLIT) == splitting.TRAIN), asked, rates)
+            held_out = view.where(F.col(schema.SPLIT).isin(*HELD_OUT))
+            ranker = _calibrated(run, ranker, held_out)
+            metrics |= publish_scores(run, ranker, held_out)
+            rankers.append(ranker)
     for name, value in metrics.items():
         run.measure(name, value)
     store_rankers(run, rankers, metrics)
@@ -86,6 +83,15 @@ def _parted(run: Run) -> DataFrame:
             "Run prepare_examples on them, or change [splitting]."
         )
     return parted
+
+
+def _columns(run: Run, examples: DataFrame, asked: Sequence[str]) -> list[str]:
+    """Return the columns that rankers of all labels are fitted to, calibrated and measured by: features are worked out once."""
+    settings = run.settings
+    of_labels = [name for label in settings.ranking.labels for name in schema.columns_of(label)]
+    read = needed(settings.ranking, view_of(settings, examples, settings.ranking.labels[0]), asked)
+    of_rows = [name for name in read if name in examples.columns]
+    return list(dict.fromkeys(map(str, (*of_labels, *of_rows, schema.IMPRESSION_ID, schema.SPLIT, *sliced_by(run)))))
 
 
 def _rates(run: Run, label: str) -> Rates:
