@@ -89,6 +89,7 @@ def _spark_settings(warehouse):
         # The rest is speed: the tests' many small reads and writes fall to less than half of the time.
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
+        "spark.python.sql.dataFrameDebugging.enabled": "false",  # half of the calls from Python to Spark
         "spark.sql.shuffle.partitions": "2",  # 200 nearly empty tasks otherwise
         "spark.buffer.pageSize": "1m",  # up to 64 MB for a handful of rows otherwise, and a full collection every few seconds
         "spark.databricks.delta.snapshotPartitions": "1",  # 50 tasks a look at a table otherwise
