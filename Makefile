@@ -25,13 +25,15 @@ AT_ONCE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # What is held where Spark is the Spark of the other tests, at the other end of Connect, and on the oldest one.
 DATA_STAGES := tests/labelling tests/sampling tests/test_duplicates.py tests/test_census.py tests/test_pipeline.py \
     tests/test_tables.py tests/jobs/test_records.py
+# Whole jobs, one after another, each of many passes: on Spark they have a command of their own.
+WHOLE_JOBS := tests/jobs tests/test_readme.py
 DEMO := --conf conf/local.toml --conf conf/demo.toml
 WEEK := --start 2026-01-05 --end 2026-01-11
 HAS_DEEP := import importlib.util as u, sys; sys.exit(not all(map(u.find_spec, ("torch", "onnx", "onnxscript", "onnxruntime"))))
 MADE := $(ROOT)/.made-$(ROWS_PER_DAY)-rows-per-day
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock audit run demo report test test-deep test-oldest cluster-up cluster-down cluster-test fault-test real-test soak check format bench dist clean
+.PHONY: help setup lock audit run demo report test test-jobs test-deep test-oldest cluster-up cluster-down cluster-test fault-test real-test soak check format bench dist clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -59,14 +61,17 @@ demo: setup ## after make run, with its ROOT: profiles, candidates, a ranker, re
 report: setup ## write what the tables of ROOT told as one page, ROOT/report.html: ROOT=data/demo
 	@$(VENV_PYTHON) jobs/report.py --engine '$(ENGINE)' --root '$(ROOT)'
 
-test: setup ## run every test on Spark, most of them on Sail too, and some over Spark Connect; ARGS="-k name": some, on Spark
+test: setup ## run every test on Sail, all but whole jobs on Spark, and some over Spark Connect; ARGS="-k name": some, on Spark
 ifeq ($(ARGS),)
 	@$(VENV_PYTHON) -m pytest $(AT_ONCE) --engine sail
 	@$(VENV_PYTHON) -m pytest $(AT_ONCE) --engine connect $(DATA_STAGES)
-	@$(VENV_PYTHON) -m pytest $(AT_ONCE)
+	@$(VENV_PYTHON) -m pytest $(AT_ONCE) $(WHOLE_JOBS:%=--ignore=%)
 else
 	@$(VENV_PYTHON) -m pytest $(ARGS)
 endif
+
+test-jobs: setup ## run whole jobs on Spark, from a log to a report, and the commands of the README: half an hour
+	@$(VENV_PYTHON) -m pytest $(AT_ONCE) $(WHOLE_JOBS) $(ARGS)
 
 test-deep: setup ## install torch (once, some 3 GB) and run the tests of the neural models, which make test skips without it
 	@$(VENV_PYTHON) -c '$(HAS_DEEP)' || { \
@@ -85,7 +90,7 @@ cluster-up: setup ## start a Spark master and two workers on this machine, as pr
 cluster-down: setup ## end them, whatever state they are in
 	@$(VENV_PYTHON) tools/cluster.py down
 
-cluster-test: setup ## run every job on such a cluster of the tests' own: minutes
+cluster-test: setup ## run every job on such a cluster of the tests' own: 33 minutes
 	@$(VENV_PYTHON) -m pytest -o timeout=3600 tests/cluster $(ARGS)
 
 fault-test: setup ## try every fault of docs/reliability.md, print what came out and keep it there: 22 minutes

@@ -150,7 +150,7 @@ class Oracle:
             day,
             day - self.longest,
         )[0]
-        weights = [weight for _, _, weight in self._remembered(day, user, "genre").values()]
+        weights = [weight for _, _, weight in self._engaged(day, user, "genre").values()]
         return found | {
             "user_session_s": watch / 1000 / visits if visits else 0.0,
             "user_acted_rate": acted / rows if rows else 0.0,
@@ -174,12 +174,16 @@ class Oracle:
 
     def _remembered(self, day, user, aspect):
         """Return value -> judged, engaged, and engaged halved with age, of the values of most engagement."""
+        return dict(list(self._engaged(day, user, aspect).items())[: self.asked.most_values])
+
+    def _engaged(self, day, user, aspect):
+        """Return the same of all values, those of most engagement first."""
         found = self.all(
             """select aspect_value, count(y), coalesce(sum(y), 0),
                       coalesce(sum(y * 2 ** (? - 1 - (date_diff('day', event_date, ?) - 1) // ?)), 0)
                from log join aspects using (impression_id)
                where user_id = ? and aspect = ? and event_date < ? and event_date >= ?
-               group by 1 order by 3 desc, count(*) desc, 1 limit ?""",
+               group by 1 order by 3 desc, count(*) desc, 1""",
             self.asked.half_lives,
             day,
             self.asked.half_life_days,
@@ -187,19 +191,17 @@ class Oracle:
             aspect,
             day,
             day - self.memory,
-            self.asked.most_values,
         )
         return {value: (n, k, weight) for value, n, k, weight in found}
 
     def _terms(self, day, user):
-        """Return term -> searches, of the terms that are remembered."""
+        """Return term -> searches, those that were searched for most first."""
         found = self.all(
             """select lower(trim(term)), count(*) from searches where user_id = ? and event_date >= ? and event_date < ?
-               group by 1 order by 2 desc, 1 limit ?""",
+               group by 1 order by 2 desc, 1""",
             user,
             day - self.memory,
             day,
-            self.asked.most_values,
         )
         return dict(found)
 
@@ -254,7 +256,7 @@ class Oracle:
                 asked = self.all("select aspect_value from content where media_id = ? and aspect = ?", media, aspect)
                 values = [value for (value,) in asked]
             n, k, weight = (sum(mine[value][place] for value in values if value in mine) for place in range(3))
-            everything = sum(weight for _, _, weight in mine.values())
+            everything = sum(weight for _, _, weight in self._engaged(day, user, aspect).values())
             strength = self.priors[day, "user_id"][1]
             found |= {
                 f"cross_log_{aspect}_engaged": math.log1p(k),
@@ -280,5 +282,5 @@ class Oracle:
         named = self.one('select genres, "cast", title, director from media where media_id = ?', media)
         found["cross_last_genre_match"] = float(self._last_genre(day, user) in named[0])
         words = {word.lower() for word in (*named[0], *named[1], named[2], named[3])}
-        found["cross_search_match"] = float(bool(set(self._terms(day, user)) & words))
+        found["cross_search_match"] = float(bool(set(list(self._terms(day, user))[: self.asked.most_values]) & words))
         return found

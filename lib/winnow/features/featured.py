@@ -82,11 +82,11 @@ def took_default(rows: DataFrame, settings: FeatureSettings) -> dict[str, Column
 
 def without_source(rows: DataFrame, profiles: Profiles, settings: FeatureSettings) -> dict[str, list[str]]:
     """Return the features whose sources are missing, each with the columns that it asks for in vain; nothing is read."""
-    features = declared(settings, profiles.clock)
-    joined = _joined(rows, profiles, features)
+    sources = {"user": profiles.users, "media": profiles.media, "world": profiles.world}
+    beside = {of_source(source, name) for source, profile in sources.items() for name in profile.columns}
     found = {}
-    for feature in features:
-        known = Known(joined.columns)
+    for feature in declared(settings, profiles.clock):
+        known = Known({*rows.columns, *beside})
         feature.of(known)
         if known.missing:
             found[feature.name] = sorted(known.missing)

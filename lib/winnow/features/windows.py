@@ -8,7 +8,7 @@ nothing is sorted but the few values of one user. What is shuffled is a row a ti
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -125,9 +125,7 @@ def user_memory(days: Sequence[dt.date], settings: FeatureSettings, clock: Clock
         dealt = tiles.transform(serving(days, settings.memory_days, clock))
         keys = (schema.AS_OF_DATE, schema.USER_ID)
         aspects = (*settings.crosses, TERM_ASPECT)
-        found = _remembered(dealt, keys, aspects, fields, settings.most_values)
-        # Here once a user, and not once for each row that is about the user.
-        return found.withColumns({sums(aspect): _summed(F.map_values(memory(aspect))) for aspect in aspects})
+        return _remembered(dealt, keys, aspects, fields, settings.most_values, (_sums_of(aspect) for aspect in aspects))
 
     return step
 
@@ -169,15 +167,16 @@ def value_rates(days: Sequence[dt.date], settings: FeatureSettings, clock: Clock
     return step
 
 
-def _summed(entries: Column) -> Column:
-    decayed = F.transform(entries, lambda one: one[DECAYED])
-    nothing = F.lit(0).cast("bigint")
+def _sums_of(aspect: str) -> Column:
+    """Return what all values of an aspect come to, of rows that are one a value; nothing is looked up element by element."""
+    is_of = F.col(schema.ASPECT) == aspect
+    decayed, nothing = F.when(is_of, F.col(DECAYED)), F.lit(0).cast("bigint")
     return F.struct(
-        F.aggregate(decayed, nothing, lambda total, one: total + one).alias(DECAYED),
-        F.aggregate(entries, nothing, lambda total, one: total + one[ROWS]).alias(ROWS),
-        F.array_max(decayed).alias(MOST),
-        F.size(F.filter(decayed, lambda one: one > 0)).alias(VALUES),
-    )
+        F.coalesce(F.sum(decayed), nothing).alias(DECAYED),
+        F.coalesce(F.sum(F.when(is_of, F.col(ROWS))), nothing).alias(ROWS),
+        F.max(decayed).alias(MOST),
+        F.count_if(decayed > 0).alias(VALUES),
+    ).alias(sums(aspect))
 
 
 def _windows(counters: Sequence[str], settings: FeatureSettings) -> list[Column]:
@@ -189,19 +188,40 @@ def _windows(counters: Sequence[str], settings: FeatureSettings) -> list[Column]
 
 
 def _remembered(
-    dealt: DataFrame, keys: Sequence[str], aspects: Sequence[str], fields: dict[str, Column], most: int
+    dealt: DataFrame,
+    keys: Sequence[str],
+    aspects: Sequence[str],
+    fields: dict[str, Column],
+    most: int,
+    beside: Iterable[Column] = (),
 ) -> DataFrame:
-    """Return one row a key: for each aspect a map from value to its fields, those of most engagement first."""
+    """Return one row a key: for each aspect a map from value to its fields, those of most engagement first.
+
+    ``beside``: further aggregates of the rows that are one a key, aspect and value. All values of a key are sorted at once,
+    and cut by their aspects.
+    """
     wanted = dealt.where(F.col(schema.ASPECT).isin(*aspects))
     summed = wanted.groupBy(*keys, schema.ASPECT, schema.ASPECT_VALUE).agg(
         *(column.alias(name) for name, column in fields.items())
     )
-    told = F.struct(*(F.col(name) for name in fields))
+    told = F.struct(*(F.col(name) for name in fields)).alias("told")
+    value = F.struct(schema.ASPECT, -F.col(ENGAGED), -F.col(ROWS), F.col(schema.ASPECT_VALUE).alias("key"), told)
+    listed = (
+        summed.withColumn(_ENTRY, value)
+        .groupBy(*keys)
+        .agg(
+            F.sort_array(F.collect_list(_ENTRY)).alias(_ENTRY),
+            *(F.count_if(F.col(schema.ASPECT) == aspect).cast("int").alias(_count(aspect)) for aspect in aspects),
+            *(column for column in beside),
+        )
+    )
+    first, maps = F.lit(1), {}
+    for aspect in sorted(aspects):
+        own = F.slice(_ENTRY, first, F.least(F.col(_count(aspect)), F.lit(most)))
+        maps[memory(aspect)] = F.map_from_entries(F.transform(own, lambda one: F.struct(one["key"], one["told"])))
+        first = first + F.col(_count(aspect))
+    return listed.withColumns(maps).drop(_ENTRY, *map(_count, aspects))
 
-    def of(aspect: str) -> Column:
-        entry = F.struct(-F.col(ENGAGED), -F.col(ROWS), F.col(schema.ASPECT_VALUE).alias("key"), told.alias("told"))
-        ranked = F.sort_array(F.collect_list(F.when(F.col(schema.ASPECT) == aspect, entry)))
-        best = F.slice(ranked, 1, most)
-        return F.map_from_entries(F.transform(best, lambda one: F.struct(one["key"], one["told"])))
 
-    return summed.groupBy(*keys).agg(*(of(aspect).alias(memory(aspect)) for aspect in aspects))
+def _count(aspect: str) -> str:
+    return f"{HELPER}values_{aspect}"

@@ -12,7 +12,7 @@ from winnow import pipeline, schema, splitting
 from winnow.contracts import named
 from winnow.evaluation import cohorts, lists, scores
 from winnow.local import kept
-from winnow.publishing.score_metrics import sums_of, values_of
+from winnow.publishing.score_metrics import sums_by, values_of
 from winnow.publishing.scoring import scored, tell_unusable, unusable, unusable_counts
 from winnow.ranking import LEARNERS, Ranker
 from winnow.run import Run
@@ -63,7 +63,7 @@ def publish_scores(run: Run, ranker: Ranker, held_out: DataFrame) -> dict[str, f
         where: Slice = {schema.EVENT_DATE: days, schema.MODEL: model, schema.LABEL: ranker.label}
         run.tables.describe(f"{ranker.label}: scores")
         run.tables.replace(schema.SCORES, rows, where, record=run.metadata(), files=run.tables.parallelism())
-        measured = [row for part in HELD_OUT for row in _measured(run, found, part)]
+        measured = _measured(run, found)
     run.say(_screen(run, ranker, measured))
     whole = [row for row in measured if row[schema.SLICE] == lists.ALL]
     last = whole[-1] if whole else {}
@@ -87,11 +87,12 @@ def _tell_rows(run: Run, ranker: Ranker, found: DataFrame) -> None:
     tell_unusable(run, ranker, "held-out rows", row[schema.ROWS], row)
 
 
-def _measured(run: Run, found: DataFrame, part: str) -> list[dict[str, Any]]:
-    """Return the metrics of a part, whole first, then by slice."""
-    run.tables.describe(f"metrics of {part}")
-    summed = sums_of(found.where(F.col(schema.SPLIT) == part), sliced_by(run), run.settings.evaluation)
-    return [row | {schema.SPLIT: part} for row in values_of(summed)]
+def _measured(run: Run, found: DataFrame) -> list[dict[str, Any]]:
+    """Return the metrics of each held-out part, whole first, then by slice."""
+    run.tables.describe("metrics of the held-out days")
+    summed = sums_by(schema.SPLIT, found, sliced_by(run), run.settings.evaluation)
+    parts = (part for part in HELD_OUT if part in summed)
+    return [row | {schema.SPLIT: part} for part in parts for row in values_of(summed[part])]
 
 
 def _screen(run: Run, ranker: Ranker, measured: list[dict[str, Any]]) -> str:
