@@ -168,7 +168,7 @@ def value_rates(days: Sequence[dt.date], settings: FeatureSettings, clock: Clock
 
 
 def _sums_of(aspect: str) -> Column:
-    """Return what all values of an aspect come to, of rows that are one a value; nothing is looked up element by element."""
+    """Return what all values of an aspect come to, of rows that are one a value."""
     is_of = F.col(schema.ASPECT) == aspect
     decayed, nothing = F.when(is_of, F.col(DECAYED)), F.lit(0).cast("bigint")
     return F.struct(
@@ -197,31 +197,18 @@ def _remembered(
 ) -> DataFrame:
     """Return one row a key: for each aspect a map from value to its fields, those of most engagement first.
 
-    ``beside``: further aggregates of the rows that are one a key, aspect and value. All values of a key are sorted at once,
-    and cut by their aspects.
+    ``beside``: further aggregates, of rows that are one a key, aspect and value.
     """
     wanted = dealt.where(F.col(schema.ASPECT).isin(*aspects))
     summed = wanted.groupBy(*keys, schema.ASPECT, schema.ASPECT_VALUE).agg(
         *(column.alias(name) for name, column in fields.items())
     )
-    told = F.struct(*(F.col(name) for name in fields)).alias("told")
-    value = F.struct(schema.ASPECT, -F.col(ENGAGED), -F.col(ROWS), F.col(schema.ASPECT_VALUE).alias("key"), told)
-    listed = (
-        summed.withColumn(_ENTRY, value)
-        .groupBy(*keys)
-        .agg(
-            F.sort_array(F.collect_list(_ENTRY)).alias(_ENTRY),
-            *(F.count_if(F.col(schema.ASPECT) == aspect).cast("int").alias(_count(aspect)) for aspect in aspects),
-            *(column for column in beside),
-        )
-    )
-    first, maps = F.lit(1), {}
-    for aspect in sorted(aspects):
-        own = F.slice(_ENTRY, first, F.least(F.col(_count(aspect)), F.lit(most)))
-        maps[memory(aspect)] = F.map_from_entries(F.transform(own, lambda one: F.struct(one["key"], one["told"])))
-        first = first + F.col(_count(aspect))
-    return listed.withColumns(maps).drop(_ENTRY, *map(_count, aspects))
+    told = F.struct(*(F.col(name) for name in fields))
 
+    def of(aspect: str) -> Column:
+        entry = F.struct(-F.col(ENGAGED), -F.col(ROWS), F.col(schema.ASPECT_VALUE).alias("key"), told.alias("told"))
+        ranked = F.sort_array(F.collect_list(F.when(F.col(schema.ASPECT) == aspect, entry)))
+        best = F.slice(ranked, 1, most)
+        return F.map_from_entries(F.transform(best, lambda one: F.struct(one["key"], one["told"])))
 
-def _count(aspect: str) -> str:
-    return f"{HELPER}values_{aspect}"
+    return summed.groupBy(*keys).agg(*(of(aspect).alias(memory(aspect)) for aspect in aspects), *beside)
