@@ -61,7 +61,7 @@ demo: setup ## after make run, with its ROOT: profiles, candidates, a ranker, re
 report: setup ## write what the tables of ROOT told as one page, ROOT/report.html: ROOT=data/demo
 	@$(VENV_PYTHON) jobs/report.py --engine '$(ENGINE)' --root '$(ROOT)'
 
-test: setup ## run every test on Sail, all but whole jobs on Spark, and some over Spark Connect; ARGS="-k name": some, on Spark
+test: setup ## run every test on Sail, all but whole jobs on Spark, and some over Spark Connect: 16 minutes; ARGS="-k name": some, on Spark
 ifeq ($(ARGS),)
 	@$(VENV_PYTHON) -m pytest $(AT_ONCE) --engine sail
 	@$(VENV_PYTHON) -m pytest $(AT_ONCE) --engine connect $(DATA_STAGES)

@@ -128,7 +128,11 @@ RULES = (
         "leaves Connect",
         mentions("sparkContext", "rdd", "toJSON", "_jvm", "_jdf", "_jsc", "_jsparkSession", "_sc"),
         "the same code runs over Spark Connect, where these are not",
-        ("job.py", *ENGINES),
+        (
+            "job.py",
+            "local.py",
+            *ENGINES,
+        ),  # the lineage of kept rows is cut where there is a context, which is asked first
     ),
     Rule(
         "runs Python on rows",
