@@ -128,11 +128,8 @@ RULES = (
         "leaves Connect",
         mentions("sparkContext", "rdd", "toJSON", "_jvm", "_jdf", "_jsc", "_jsparkSession", "_sc"),
         "the same code runs over Spark Connect, where these are not",
-        (
-            "job.py",
-            "local.py",
-            *ENGINES,
-        ),  # the lineage of kept rows is cut where there is a context, which is asked first
+        # The lineage of kept rows is cut where there is a context, which is asked first.
+        ("job.py", "local.py", *ENGINES),
     ),
     Rule(
         "runs Python on rows",

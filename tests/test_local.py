@@ -10,14 +10,7 @@ pytestmark = pytest.mark.not_on("sail", "connect", why="what is cached is seen i
 
 def _cached(spark):
     """Return of what Spark caches whether it has forgotten how it was made, by RDD."""
-    found = spark.sparkContext._jsc.sc().getPersistentRDDs()
-    return {identity: found.apply(identity).isCheckpointed() for identity in map(int, _keys(found))}
-
-
-def _keys(mapping):
-    keys = mapping.keys().iterator()
-    while keys.hasNext():
-        yield keys.next()
+    return {identity: rows.isCheckpointed() for identity, rows in spark.sparkContext._jsc.getPersistentRDDs().items()}
 
 
 def test_kept_rows_are_drawn_once(spark):

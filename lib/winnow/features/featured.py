@@ -84,9 +84,9 @@ def without_source(rows: DataFrame, profiles: Profiles, settings: FeatureSetting
     """Return the features whose sources are missing, each with the columns that it asks for in vain; nothing is read."""
     sources = {"user": profiles.users, "media": profiles.media, "world": profiles.world}
     beside = {of_source(source, name) for source, profile in sources.items() for name in profile.columns}
-    found = {}
+    columns, found = {*rows.columns, *beside}, {}
     for feature in declared(settings, profiles.clock):
-        known = Known({*rows.columns, *beside})
+        known = Known(columns)
         feature.of(known)
         if known.missing:
             found[feature.name] = sorted(known.missing)
@@ -121,9 +121,9 @@ def _raw(kept: Iterable[str], features: Iterable[Feature]) -> Step:
     """Return the step from joined rows to those kept, and each feature as a double, null where its source is missing."""
 
     def step(joined: DataFrame) -> DataFrame:
-        made = []
+        columns, made = joined.columns, []
         for feature in features:
-            known = Known(joined.columns)
+            known = Known(columns)
             column = feature.of(known)
             made.append((F.lit(None) if known.missing else column).cast("double").alias(feature.name))
         return joined.select(*map(named, kept), *made)

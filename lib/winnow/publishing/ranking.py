@@ -38,7 +38,7 @@ def publish_ranker(run: Run) -> None:
     examples = with_features(run, _parted(run), run.days)
     check_strata(run.settings, examples)
     rankers, metrics = [], dict[str, float]()
-    with kept(examples.select(*_columns(run, examples, asked))) as rows:
+    with kept(_ranked(run, examples, asked)) as rows:  # features are worked out once, for all labels and parts
         for label in run.settings.ranking.labels:
             view = view_of(run.settings, rows, label)
             rates = _rates(run, label) if run.settings.ranking.correction == "on_scores" else ()
@@ -85,13 +85,18 @@ def _parted(run: Run) -> DataFrame:
     return parted
 
 
-def _columns(run: Run, examples: DataFrame, asked: Sequence[str]) -> list[str]:
-    """Return the columns that rankers of all labels are fitted to, calibrated and measured by: features are worked out once."""
-    settings = run.settings
-    of_labels = [name for label in settings.ranking.labels for name in schema.columns_of(label)]
-    read = needed(settings.ranking, view_of(settings, examples, settings.ranking.labels[0]), asked)
-    of_rows = [name for name in read if name in examples.columns]
-    return list(dict.fromkeys(map(str, (*of_labels, *of_rows, schema.IMPRESSION_ID, schema.SPLIT, *sliced_by(run)))))
+def _ranked(run: Run, examples: DataFrame, asked: Sequence[str]) -> DataFrame:
+    """Return the rows and columns that rankers of all labels are fitted to, calibrated and measured by.
+
+    Raises ContractError for a label or a column that is not there.
+    """
+    labels = run.settings.ranking.labels
+    views = [view_of(run.settings, examples, label) for label in labels]
+    read = [name for name in needed(run.settings.ranking, views[0], asked) if name in examples.columns]
+    of_labels = [name for label in labels for name in schema.columns_of(label)]
+    names = dict.fromkeys(map(str, (*of_labels, *read, schema.IMPRESSION_ID, schema.SPLIT, *sliced_by(run))))
+    is_of_label = F.coalesce(*(F.col(schema.label_column(label)) for label in labels)).isNotNull()
+    return examples.where(F.col(schema.SPLIT).isin(splitting.TRAIN, *HELD_OUT) & is_of_label).select(*names)
 
 
 def _rates(run: Run, label: str) -> Rates:
