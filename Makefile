@@ -78,7 +78,7 @@ test-deep: setup ## install torch (once, some 3 GB) and run the tests of the neu
 	    echo "Installing the extra deep into .venv (once, some 3 GB) ..."; \
 	    $(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check -e '.[deep]'; \
 	}
-	@$(VENV_PYTHON) -m pytest tests/deep tests/jobs/test_deep.py $(ARGS)
+	@$(VENV_PYTHON) -m pytest tests/deep tests/jobs/test_deep.py tests/retrieval/test_edges.py $(ARGS)
 
 test-oldest: setup ## install Spark 4.0 into .venv-4.0 (once, some 700 MB) and run the tests of the data stages there
 	@tools/oldest.sh

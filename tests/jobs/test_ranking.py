@@ -244,7 +244,7 @@ def test_a_leak_fails_the_run(prepared, run_job, monkeypatch):
         (("--set", 'sampling.strata=["device"]'), 2, "by which the ledger tells watched of the training days"),
         (("--set", 'ranking.columns=["watch_s"]'), 2, "ranking.columns: expected columns known before the outcome"),
         (("--set", 'ranking.columns=["planet"]'), 3, "missing planet"),
-        (("--set", 'ranking.labels=["loved"]'), 3, "no label loved"),
+        (("--set", 'ranking.labels=["watched", "loved"]'), 3, "no label loved"),
         (("--set", "splitting.train_start=2026-01-07", "--end", "2026-01-06"), 4, "found none"),
         (("--set", "splitting.downsample_evaluation=true"), 2, "expected validation days of natural balance"),
     ],

@@ -1,6 +1,7 @@
 """What sources make of logs that are hardly logs: each has a clear outcome, and none crashes."""
 
 import datetime as dt
+from importlib.util import find_spec
 
 import pytest
 
@@ -14,6 +15,7 @@ from winnow.retrieval import (
     RatingsSettings,
     RetrievalSettings,
     SvdSettings,
+    TwoTowerSettings,
     interactions,
 )
 
@@ -23,8 +25,13 @@ SETTINGS = RetrievalSettings(
     als=AlsSettings(rank=2, iterations=2, user_blocks=2, item_blocks=2),
     svd=SvdSettings(rank=2, iterations=1, blocks=2),
     ratings=RatingsSettings(rank=2, iterations=2),
+    two_tower=TwoTowerSettings(places=1000, epochs=2),
 )
 SPARK_ML = pytest.mark.not_on("sail", why="it has no Spark ML")
+TORCH = (
+    pytest.mark.not_on("sail", "connect", why="torch trains in tasks of the session's own Spark"),
+    pytest.mark.skipif(find_spec("torch") is None, reason="needs the extra deep: make test-deep"),
+)
 SOURCES = [
     pytest.param("popularity", marks=ON_SAIL),
     pytest.param("item_item", marks=ON_SAIL),
@@ -32,6 +39,7 @@ SOURCES = [
     "svd",
     pytest.param("als", marks=SPARK_ML),
     pytest.param("als_explicit", marks=SPARK_ML),
+    pytest.param("two_tower", marks=TORCH),
 ]
 LAST = 2**63 - 1
 #: Nobody has watched it but one; its number lies at the other end of all numbers.
@@ -103,7 +111,7 @@ def test_one_media_of_one_user_whose_ids_are_words(lists_of, source):
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_nothing_at_all(lists_of, source):
-    if source in ("als", "als_explicit"):
+    if source in ("als", "als_explicit", "two_tower"):
         with pytest.raises(DataError, match=f"retrieval.{source}.*found none"):
             lists_of(source, [], [1])
     else:
