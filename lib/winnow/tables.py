@@ -16,7 +16,7 @@ from pyspark.sql import types as T
 import winnow
 from winnow import schema
 from winnow.config import Settings
-from winnow.engines import Comparison, Sizes, engine_of, is_path
+from winnow.engines import Comparison, Sizes, Value, engine_of, is_path
 from winnow.errors import ContractError, InputNotReadyError, SettingsError
 from winnow.importing import CORRUPT_RECORD
 from winnow.local import local_rows
@@ -236,9 +236,9 @@ class Tables:
         """Remove files of versions replaced more than ``days`` ago; from then on the table keeps others that long."""
         self._engine.vacuum(self.location(table), days)
 
-    def delete(self, table: schema.Table, column: str, comparison: Comparison, value: int | str | dt.date) -> None:
-        """Delete the rows whose column compares so with the value."""
-        self._engine.delete(self.location(table), column, comparison, value)
+    def delete(self, table: schema.Table, column: str, comparison: Comparison, *values: Value) -> None:
+        """Delete the rows whose column compares so with the value; ``among`` takes several."""
+        self._engine.delete(self.location(table), column, comparison, *values)
 
     @property
     def has_spark_ml(self) -> bool:

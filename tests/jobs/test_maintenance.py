@@ -18,8 +18,8 @@ USER, NEIGHBOUR = 7, 77
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory, make_log, run_job):
-    """Two days, prepared, some rows of them refused."""
+def prepared(tmp_path_factory, make_log, run_job, read):
+    """Two days, prepared, some rows of them refused; and what a ranker says of the others."""
     place = tmp_path_factory.mktemp("prepared")
     rows = [
         (
@@ -38,6 +38,8 @@ def prepared(tmp_path_factory, make_log, run_job):
     lenient = ("--set", "guards.quarantine=off")
     done = run_job("prepare_examples", place, "--start", DAYS[0], "--end", DAYS[1], *lenient)
     assert done.code == 0, done.err
+    said = ("'gbt' as model", "'watched' as label", "impression_id", "0.5D as score", "'run' as run_id")
+    read(place, "examples").selectExpr("event_date", *said).write.format("delta").save(f"{place}/scores")
     return place
 
 
@@ -70,6 +72,8 @@ def test_a_user_is_gone_from_every_table_and_then_from_every_file(root, run_job,
         users = [row.user_id for row in read(root, table).collect()]
         assert USER not in users
         assert NEIGHBOUR in users
+    left = [{row.impression_id for row in read(root, table).collect()} for table in ("scores", "examples")]
+    assert left[0] == left[1]
     refused = [row.row for row in read(root, "quarantine").collect()]
     assert not [row for row in refused if f'"user_id":{USER},' in row]
     assert [row for row in refused if f'"user_id":{NEIGHBOUR},' in row]

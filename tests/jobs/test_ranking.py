@@ -4,7 +4,9 @@ import json
 import math
 import shutil
 
+import pyarrow.parquet as pq
 import pytest
+from deltalake import DeltaTable
 from pyspark.sql import functions as F
 
 from winnow import splitting
@@ -161,6 +163,41 @@ def test_a_rerun_gives_the_same_lists_and_evaluate_measures_them(recommended, ru
     before = content(read(root, "recommendations").withColumn("score", F.round("score", 9)), ("run_id",))
     assert run_job("recommend", root, "--date", LAST, *QUICK, *SHOWN).code == 0
     assert content(read(root, "recommendations").withColumn("score", F.round("score", 9)), ("run_id",)) == before
+
+
+@needs_spark_ml
+def test_an_erased_user_is_in_no_file_of_the_line_once_old_versions_are_removed(
+    recommended, run_job, aged, read, tmp_path
+):
+    """By the steps of docs/operations.md; what a ranker said of the user's impressions, where no user stands, goes as well."""
+    root = shutil.copytree(recommended[0], tmp_path / "root")
+    user = read(root, "recommendations").head()["user_id"]
+    shown = {row["impression_id"] for row in read(root, "impressions").where(f"user_id = {user}").collect()}
+    scores = read(root, "scores").count()
+    theirs = read(root, "scores").where(F.col("impression_id").isin(shown)).count()
+    assert theirs > 0
+
+    def files_with_the_user(place):
+        """The files of rows that tell the user, or an impression of theirs, wherever they lie."""
+        found = set()
+        for file in (file for file in place.rglob("*.parquet") if "_delta_log" not in str(file)):
+            rows = pq.ParquetFile(file).read()
+            for name, values in (("user_id", {user}), ("impression_id", shown)):
+                if name in rows.column_names and values & set(rows.column(name).to_pylist()):
+                    found.add(str(file.relative_to(place)).split("/")[0])
+        return found
+
+    assert {"examples", "scores", "candidates", "recommendations"} <= files_with_the_user(root)
+    ended = run_job("maintain", root, "--erase-user", user)
+    assert ended.code == 0, ended.err
+    assert f"scores: {theirs:,} rows of the user are erased" in ended.err
+    assert read(root, "scores").count() == scores - theirs
+    old = aged(root, 40)
+    assert run_job("maintain", old, "--vacuum").code == 0
+    assert files_with_the_user(old) <= {"impressions", "users", "searches"}  # the service's own
+    for own in ("impressions", "users", "searches"):
+        DeltaTable(f"{old}/{own}").vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False)
+    assert files_with_the_user(old) == set()
 
 
 @needs_spark_ml

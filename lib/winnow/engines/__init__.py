@@ -4,8 +4,18 @@ All of them are spoken to by the DataFrame API alone, so that stages know none o
 how a lost race for a Delta table is told, ends here.
 """
 
-from winnow.engines.engine import Comparison, Engine, Sizes, engine_of, is_path
+from winnow.engines.engine import Comparison, Engine, Sizes, Value, engine_of, is_path
 from winnow.engines.sessions import start_session
 from winnow.engines.settings import ENGINES, EngineSettings
 
-__all__ = ["ENGINES", "Comparison", "Engine", "EngineSettings", "Sizes", "engine_of", "is_path", "start_session"]
+__all__ = [
+    "ENGINES",
+    "Comparison",
+    "Engine",
+    "EngineSettings",
+    "Sizes",
+    "Value",
+    "engine_of",
+    "is_path",
+    "start_session",
+]

@@ -23,8 +23,10 @@ _OF_SPARK = "spark.master"
 #: outlive it.
 _RETENTION = ("delta.logRetentionDuration", "delta.deletedFileRetentionDuration")
 
-#: How a column may compare with a value: is it, is less than it, has a match of it, a regular expression that Java and Rust read alike.
-Comparison = Literal["is", "below", "matches"]
+#: How a column may compare with a value: is it, is one of them, is less than it, has a match of it, a regular expression that Java
+#: and Rust read alike.
+Comparison = Literal["is", "among", "below", "matches"]
+Value = int | str | dt.date
 
 
 class Sizes(NamedTuple):
@@ -91,8 +93,8 @@ class Engine(Protocol):
     def vacuum(self, place: str, days: int) -> None:
         """Remove files of versions replaced more than ``days`` ago; from then on the table keeps others that long."""
 
-    def delete(self, place: str, column: str, comparison: Comparison, value: int | str | dt.date) -> None:
-        """Delete the rows whose column compares so with the value, whatever stands in it."""
+    def delete(self, place: str, column: str, comparison: Comparison, *values: Value) -> None:
+        """Delete the rows whose column compares so with the value (``among``: the values), whatever stands in it."""
 
     def parallelism(self) -> int:
         """Return the number of tasks that can run at once."""

@@ -7,7 +7,6 @@ other days; and a line of text that does not fit ends the job.
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 import os
 import random
@@ -25,7 +24,17 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from winnow import schema
-from winnow.engines.engine import Comparison, Sizes, is_path, keep_history, nullable, properties, racing, told_rows
+from winnow.engines.engine import (
+    Comparison,
+    Sizes,
+    Value,
+    is_path,
+    keep_history,
+    nullable,
+    properties,
+    racing,
+    told_rows,
+)
 from winnow.errors import SettingsError
 from winnow.slices import Slice, in_slice, predicate, several
 
@@ -44,7 +53,12 @@ _PARTITION = "partition."
 #: How Sail says that a version, or a file of it, is there no more; a commit lost from the middle is another fault.
 _GONE = re.compile(r"Object at location \S+ not found|Missing commit file: expected (final version|version 0,)")
 
-_CONDITIONS: Mapping[Comparison, str] = {"is": "{} = {}", "below": "{} < {}", "matches": "{} ~ {}"}
+_CONDITIONS: Mapping[Comparison, str] = {
+    "is": "{} = {}",
+    "among": "{} IN ({})",
+    "below": "{} < {}",
+    "matches": "{} ~ {}",
+}
 
 
 class SailEngine:
@@ -169,12 +183,11 @@ class SailEngine:
         keep_history(self, place, days)  # delta-rs refuses fewer than the table's own
         DeltaTable(_path(place)).vacuum(days * 24, dry_run=False)
 
-    def delete(self, place: str, column: str, comparison: Comparison, value: int | str | dt.date) -> None:
-        """Delete the rows whose column compares so with the value, which stands in the condition as a quoted literal."""
+    def delete(self, place: str, column: str, comparison: Comparison, *values: Value) -> None:
+        """Delete the rows whose column compares so with the values, which stand in the condition as quoted literals."""
         name = '"' + column.replace('"', '""') + '"'
-        literal = str(value) if isinstance(value, int) else "'" + str(value).replace("'", "''") + "'"
         with racing(place, _LOST_RACE):
-            DeltaTable(_path(place)).delete(_CONDITIONS[comparison].format(name, literal))
+            DeltaTable(_path(place)).delete(_CONDITIONS[comparison].format(name, ", ".join(map(_literal, values))))
 
     def parallelism(self) -> int:
         """Return the number of tasks that can run at once."""
@@ -234,3 +247,8 @@ def _path(place: str) -> str:
     if not is_path(place):
         raise SettingsError(f"[tables]: expected a path, as Sail reads tables by path only, found the name {place}")
     return place
+
+
+def _literal(value: Value) -> str:
+    """Return the value as DataFusion's SQL quotes it."""
+    return str(value) if isinstance(value, int) else "'" + str(value).replace("'", "''") + "'"

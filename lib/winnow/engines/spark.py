@@ -13,7 +13,17 @@ from pyspark.sql import functions as F
 from pyspark.sql.utils import is_remote
 
 from winnow import schema
-from winnow.engines.engine import Comparison, Sizes, is_path, keep_history, nullable, properties, racing, told_rows
+from winnow.engines.engine import (
+    Comparison,
+    Sizes,
+    Value,
+    is_path,
+    keep_history,
+    nullable,
+    properties,
+    racing,
+    told_rows,
+)
 from winnow.errors import JobError
 from winnow.slices import Slice, predicate
 
@@ -39,7 +49,12 @@ _GONE = re.compile(
 #: What a commit tells of a file that it adds or removes, as far as it is asked for.
 _ACTION = "struct<path: string, partitionValues: map<string, string>, dataChange: boolean>"
 
-_CONDITIONS: Mapping[Comparison, str] = {"is": "{} = {}", "below": "{} < {}", "matches": "{} RLIKE {}"}
+_CONDITIONS: Mapping[Comparison, str] = {
+    "is": "{} = {}",
+    "among": "{} IN ({})",
+    "below": "{} < {}",
+    "matches": "{} RLIKE {}",
+}
 
 
 class SparkEngine:
@@ -175,9 +190,9 @@ class SparkEngine:
         keep_history(self, place, days)
         self._commit(place, f"VACUUM {_quoted(place)}")
 
-    def delete(self, place: str, column: str, comparison: Comparison, value: int | str | dt.date) -> None:
-        """Delete the rows whose column compares so with the value, whatever stands in it."""
-        condition = _CONDITIONS[comparison].format(_name(column), _literal(value))
+    def delete(self, place: str, column: str, comparison: Comparison, *values: Value) -> None:
+        """Delete the rows whose column compares so with the values, whatever stands in them."""
+        condition = _CONDITIONS[comparison].format(_name(column), ", ".join(map(_literal, values)))
         self._commit(place, f"DELETE FROM {_quoted(place)} WHERE {condition}")  # noqa: S608 - see _literal
 
     def _commit(self, place: str, command: str) -> None:
@@ -225,7 +240,7 @@ def _quoted(place: str) -> str:
     return ".".join(map(_name, parts))
 
 
-def _literal(value: int | str | dt.date) -> str:
+def _literal(value: Value) -> str:
     """Return the value as SQL knows it, a text by the digits of its bytes: Delta's DELETE takes no parameters."""
     if isinstance(value, int):
         return f"{value:d}"

@@ -6,14 +6,17 @@ import datetime as dt
 import json
 import re
 from collections.abc import Iterator, Sequence
+from functools import reduce
+from operator import or_
 from pathlib import Path
+from typing import NamedTuple
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from winnow import pipeline, schema
 from winnow.contracts import named
-from winnow.engines import Comparison
+from winnow.engines import Comparison, Value
 from winnow.errors import ContractError, InputNotReadyError, JobError
 from winnow.importing import CORRUPT_RECORD
 from winnow.publishing.maintenance import tables_there
@@ -22,8 +25,22 @@ from winnow.run import Run
 from winnow.store import ModelStore, Stored
 
 _NUMBER = re.compile(r"-?[0-9]+")
-#: A column, and how it compares with a value where the row is the user's.
-_Condition = tuple[str, Comparison, int | str]
+#: Ids that one DELETE names at most.
+_IDS_AT_ONCE = 1000
+
+
+class _Condition(NamedTuple):
+    """A column, and how it compares with the values where the row is the user's."""
+
+    column: str
+    comparison: Comparison
+    values: tuple[Value, ...]
+
+    def holds(self) -> Column:
+        """Return whether it holds for a row."""
+        if self.comparison == "matches":
+            return F.rlike(self.column, F.lit(*self.values))
+        return named(self.column).isin(*self.values)
 
 
 def erase_user(run: Run, user_id: str) -> None:
@@ -36,14 +53,15 @@ def erase_user(run: Run, user_id: str) -> None:
     model that was changed.
     """
     erased = 0
-    for table in tables_there(run):
+    # Scores first: their users are known by the impressions, which go as well.
+    for table in sorted(tables_there(run), key=lambda table: table is not schema.SCORES):
         conditions = list(_conditions(run, table, user_id))
         found = _count(run, table, conditions)
         if not found or run.is_dry:
             run.say(f"{table}: {found:,} rows of the user")
             continue
-        for column, comparison, value in conditions:
-            run.tables.delete(table, column, comparison, value)
+        for column, comparison, values in conditions:
+            run.tables.delete(table, column, comparison, *values)
         if left := _count(run, table, conditions):
             raise JobError(f"{table}: expected no row of the user, found {left:,}. Another run wrote them; run again.")
         run.say(f"{table}: {found:,} rows of the user are erased")
@@ -65,7 +83,10 @@ def _conditions(run: Run, table: schema.Table, user_id: str) -> Iterator[_Condit
     rows = run.tables.read_latest(table)
     kinds = {} if rows is None else dict(rows.dtypes)
     if table is schema.QUARANTINE:
-        yield from ((schema.ROW, "matches", pattern) for pattern in _patterns(run, user_id))
+        yield from (_Condition(schema.ROW, "matches", (pattern,)) for pattern in _patterns(run, user_id))
+        return
+    if table is schema.SCORES and rows is not None:
+        yield from _scored(run, rows, user_id)
         return
     own = run.settings.columns if table is schema.IMPRESSIONS else {}
     name = own.get(schema.USER_ID, str(schema.USER_ID))
@@ -75,7 +96,23 @@ def _conditions(run: Run, table: schema.Table, user_id: str) -> Iterator[_Condit
             "[columns] maps it."
         )
     if name in kinds and (kinds[name] == "string" or _NUMBER.fullmatch(user_id)):
-        yield name, "is", user_id if kinds[name] == "string" else int(user_id)
+        yield _Condition(name, "is", (user_id if kinds[name] == "string" else int(user_id),))
+
+
+def _scored(run: Run, scores: DataFrame, user_id: str) -> Iterator[_Condition]:
+    """Yield what tells the scores of a user's impressions: these name no user, so the log and the examples are asked whose they are."""
+    for table in (schema.IMPRESSIONS, schema.EXAMPLES):
+        shown = run.tables.read_latest(table)
+        if shown is None:
+            continue
+        own = run.settings.columns if table is schema.IMPRESSIONS else {}
+        of_user = [condition.holds() for condition in _conditions(run, table, user_id)]
+        id_of = named(own.get(schema.IMPRESSION_ID, str(schema.IMPRESSION_ID))).alias(schema.IMPRESSION_ID)
+        ids = shown.where(reduce(or_, of_user, F.lit(False))).select(id_of)
+        theirs = scores.join(ids, schema.IMPRESSION_ID, how="left_semi").select(schema.IMPRESSION_ID).distinct()
+        found = sorted(row[schema.IMPRESSION_ID] for row in pipeline.fetch(theirs))
+        for first in range(0, len(found), _IDS_AT_ONCE):
+            yield _Condition(schema.IMPRESSION_ID, "among", tuple(found[first : first + _IDS_AT_ONCE]))
 
 
 def _patterns(run: Run, user_id: str) -> Iterator[str]:
@@ -105,10 +142,8 @@ def _patterns(run: Run, user_id: str) -> Iterator[str]:
 
 def _count(run: Run, table: schema.Table, conditions: Sequence[_Condition]) -> int:
     """Return how many rows of a table any of the conditions holds for."""
-    rows, is_it = run.tables.read_latest(table), F.lit(False)
-    for column, comparison, value in conditions:
-        is_it = is_it | (named(column) == F.lit(value) if comparison == "is" else F.rlike(column, F.lit(value)))
-    return 0 if rows is None else _rows_of(rows, is_it)
+    rows = run.tables.read_latest(table)
+    return 0 if rows is None else _rows_of(rows, reduce(or_, (one.holds() for one in conditions), F.lit(False)))
 
 
 def _rows_of(rows: DataFrame, is_user: Column) -> int:
