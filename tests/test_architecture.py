@@ -121,8 +121,9 @@ RULES = (
             but(mentions("save"), "store"),
         ),
         "tables.py is the only reader and writer",
-        # The store of models does for models what tables.py does for tables; and progress is a line on the terminal.
-        ("tables.py", "job.py", "store/models.py", "store/files.py", "tuning/progress.py", *ENGINES),
+        # Files of others are read for it by foreign.py. The store of models does for models what tables.py does for tables;
+        # and progress is a line on the terminal.
+        ("tables.py", "foreign.py", "job.py", "store/models.py", "store/files.py", "tuning/progress.py", *ENGINES),
     ),
     Rule(
         "leaves Connect",

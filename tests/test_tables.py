@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import os
+import re
 
 import pytest
 from deltalake import DeltaTable
@@ -12,7 +13,7 @@ from pyspark.sql import functions as F
 from winnow import schema
 from winnow.config import load
 from winnow.engines import engine_of
-from winnow.errors import ConcurrentRunError, ContractError, InputNotReadyError, JobError
+from winnow.errors import ConcurrentRunError, ContractError, DataError, InputNotReadyError, JobError
 from winnow.tables import Tables
 
 FIRST, SECOND = dt.date(2026, 1, 5), dt.date(2026, 1, 6)
@@ -242,3 +243,33 @@ def test_a_slice_without_value_is_that_of_null(at_path, spark):
     at_path.replace(schema.QUARANTINE, at_path.local(schema.QUARANTINE, []), where, record="{}")
     left = {(row[0], row[2]) for row in at_path.read_latest(schema.QUARANTINE).collect()}
     assert left == {(None, "b"), (FIRST, "a")}
+
+
+def catalogue(spark, tmp_path, *media_ids):
+    """Write a catalogue of these media; return the tables of its root."""
+    rows = spark.createDataFrame([(media_id,) for media_id in media_ids], "media_id bigint")
+    rows.write.format("delta").save(f"{tmp_path}/media")
+    return Tables(spark, load(), str(tmp_path))
+
+
+def test_a_catalogue_whose_key_stands_in_several_rows_is_refused_with_five_of_them_at_most(spark, tmp_path):
+    tables = catalogue(spark, tmp_path, *range(9), *range(7), 3, None, None)
+    with pytest.raises(
+        DataError, match=r"media at .* at version 0: expected one row a media_id, found several of"
+    ) as told:
+        tables.read_if_there(schema.MEDIA)
+    named = dict(re.findall(r"(\d+) \((\d) rows\)", str(told.value)))
+    assert len(named) == 5
+    assert set(map(int, named)) <= set(range(7))
+    assert {key: int(rows) for key, rows in named.items()} == {key: 3 if key == "3" else 2 for key in named}
+
+
+def test_a_catalogue_of_one_row_a_key_is_read_and_unknown_keys_are_no_key(spark, tmp_path):
+    rows = catalogue(spark, tmp_path, 1, 2, None, None).read_if_there(schema.MEDIA)
+    assert rows.count() == 4
+
+
+def test_a_catalogue_without_its_key_is_refused_by_name(spark, tmp_path):
+    spark.range(2).write.format("delta").save(f"{tmp_path}/users")
+    with pytest.raises(ContractError, match="users: expected the columns of its key, found no user_id"):
+        Tables(spark, load(), str(tmp_path)).read_if_there(schema.USERS)

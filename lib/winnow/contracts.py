@@ -25,6 +25,9 @@ IS_HEAVY_USER = f"{HELPER}is_heavy_user"
 #: Columns of the log in which every row has a value.
 _REQUIRED = (schema.IMPRESSION_ID, schema.USER_ID, schema.MEDIA_ID, schema.IMPRESSION_TS, schema.EVENT_DATE)
 
+#: Repeated keys that a fault names.
+_KEYS_TOLD = 5
+
 #: Types that may stand for a wider one: every value of theirs is exact in it.
 _WIDENS = {
     "bigint": {"tinyint", "smallint", "int"},
@@ -151,6 +154,22 @@ def conform(
             )
         renamed = rows.withColumnsRenamed({theirs: ours for ours, theirs in names.items()})
         return renamed.withColumns(widened) if widened else renamed
+
+    return step
+
+
+def repeated_keys(table: schema.Table) -> Step:
+    """Return the step from rows to the table's keys that several of them have, five at most, each with ROWS.
+
+    A key that is not known is joined with nothing, and may stand in any number of rows. Raises ContractError without the columns.
+    """
+
+    def step(rows: DataFrame) -> DataFrame:
+        if missing := [name for name in table.key if name not in rows.columns]:
+            raise ContractError(f"{table}: expected the columns of its key, found no {', '.join(missing)}")
+        known = rows.select(*table.key).dropna()
+        counted = known.groupBy(*table.key).agg(F.count(F.lit(1)).alias(schema.ROWS))
+        return counted.where(F.col(schema.ROWS) > 1).limit(_KEYS_TOLD)
 
     return step
 

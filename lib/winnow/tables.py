@@ -8,18 +8,16 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 import winnow
-from winnow import schema
+from winnow import foreign, schema
 from winnow.config import Settings
+from winnow.contracts import repeated_keys
 from winnow.engines import Comparison, Sizes, Value, engine_of, is_path
-from winnow.errors import ContractError, InputNotReadyError, SettingsError
-from winnow.importing import CORRUPT_RECORD
-from winnow.local import local_rows
+from winnow.errors import ContractError, DataError, InputNotReadyError
+from winnow.local import fetch, local_rows
 from winnow.slices import Slice, in_slice
 
 #: What Delta refuses in a column's name.
@@ -42,6 +40,8 @@ class Tables:
         self.pinned: dict[str, int] = {}
         #: Version that each write of the run made.
         self.written: dict[str, int] = {}
+        #: Tables of others whose keys were found to stand for one row each.
+        self._with_keys: set[str] = set()
         #: Version of the columns of each table that was looked at.
         self._schema_versions: dict[str, int] = {}
 
@@ -76,8 +76,17 @@ class Tables:
         return _whole(table, reader.load(place) if is_path(place) else reader.table(place))
 
     def read_if_there(self, table: schema.Table) -> DataFrame | None:
-        """Return the rows of a table that a service may not have, at the pinned version; None where it is not there."""
-        return self.read(table) if self.exists(table) else None
+        """Return the rows of a table that a service may not have, at the pinned version; None where it is not there.
+
+        Raises DataError where several rows have one key: whatever is joined with them would be there as often.
+        """
+        if not self.exists(table):
+            return None
+        rows = self.read(table)
+        if table.name not in self._with_keys:
+            _check_keys(table, rows, f"{self.location(table)} at version {self.pinned[table.name]}")
+            self._with_keys.add(table.name)
+        return rows
 
     def read_latest(self, table: schema.Table) -> DataFrame | None:
         """Return the rows of a table of our own as they are now, None where it was never written."""
@@ -125,53 +134,8 @@ class Tables:
         return local_rows(self.spark, values, table.ddl)
 
     def read_files(self, files: Sequence[str], kind: str, options: Mapping[str, str]) -> DataFrame:
-        """Return the rows of foreign files as they are; text formats come as strings, unreadable lines in _corrupt_record.
-
-        Raises InputNotReadyError for a file that is not there, ContractError for CSV files of different columns,
-        SettingsError for a kind that the engine does not read.
-        """
-        if kind not in self._engine.reads:
-            known = ", ".join(sorted(self._engine.reads))
-            raise SettingsError(
-                f"importing.format: expected {known}, which are what the engine reads with every fault told, found {kind}. "
-                "Import it with --engine spark."
-            )
-        found = "no column"
-        try:
-            rows = self._rows_of(files, kind, options)
-            if rows.columns:  # over Connect nothing has been looked at before
-                return rows
-        except AnalysisException as fault:
-            found = str(fault).splitlines()[0]
-        raise InputNotReadyError(f"--input: expected {kind} files, found: {found}. Give paths that exist.")
-
-    def _rows_of(self, files: Sequence[str], kind: str, options: Mapping[str, str]) -> DataFrame:
-        if kind == "delta":
-            if len(files) > 1:
-                raise SettingsError(f"--input: expected one Delta table, found {', '.join(files)}")
-            return self.spark.read.format("delta").load(files[0])
-        reader = self.spark.read.options(**options)
-        if kind == "json":
-            return (
-                reader.option("columnNameOfCorruptRecord", CORRUPT_RECORD)
-                .option("primitivesAsString", "true")
-                .json(list(files))
-            )
-        if kind == "csv":
-            reader = reader.option("header", options.get("header", "true"))
-            names = [name for name in reader.csv(files[0]).columns if name != CORRUPT_RECORD]
-            for file in files[1:]:
-                others = [name for name in reader.csv(file).columns if name != CORRUPT_RECORD]
-                if others != names:
-                    raise ContractError(
-                        f"--input: {file}: expected the columns {', '.join(names)} of {files[0]}, found "
-                        f"{', '.join(others)}. Import files of other columns in runs of their own."
-                    )
-            text = T.StructType([T.StructField(name, T.StringType()) for name in (*names, CORRUPT_RECORD)])
-            # Columns are found by their place: in a folder, too, a file of others is refused.
-            reader = reader.option("enforceSchema", "false")
-            return reader.option("columnNameOfCorruptRecord", CORRUPT_RECORD).schema(text).csv(list(files))
-        return reader.parquet(*files)
+        """Return the rows of foreign files as they are; see ``foreign.read_files``."""
+        return foreign.read_files(self.spark, files, kind, options, self._engine.reads)
 
     def is_gone(self, fault: Exception) -> bool:
         """Return whether the fault is that files of a former version of a table are there no more."""
@@ -291,6 +255,17 @@ class Tables:
                 "would write. Write to another root, or rewrite the stored table once."
             )
         return [name for name in rows.columns if name not in kinds]
+
+
+def _check_keys(table: schema.Table, rows: DataFrame, where: str) -> None:
+    """Raise DataError, with some keys and how many rows have them, where a key of the table stands in several rows."""
+    found = fetch(rows.transform(repeated_keys(table))) if table.key else []
+    if found:
+        told = ", ".join(f"{'/'.join(str(row[name]) for name in table.key)} ({row[schema.ROWS]} rows)" for row in found)
+        raise DataError(
+            f"{table} at {where}: expected one row a {' and '.join(table.key)}, found several of {told}. Rows that are joined "
+            "with them would be there as often: leave one row of each."
+        )
 
 
 def _whole(table: schema.Table, rows: DataFrame) -> DataFrame:

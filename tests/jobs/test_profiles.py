@@ -301,3 +301,14 @@ def test_a_day_without_impressions_and_a_label_that_is_not_there_are_refused(roo
     assert (late.code, "found none" in late.err) == (4, True)
     wrong = run_job("build_profiles", root, "--date", DAYS[0], "--set", "features.label=liked")
     assert (wrong.code, "features.label" in wrong.err) == (2, True)
+
+
+def test_a_catalogue_with_a_media_in_two_rows_is_refused_before_anything_is_written(
+    root, run_job, read, versions, tmp_path
+):
+    media = read(root, "media")
+    media.unionByName(media.where("media_id = 7")).write.format("delta").save(f"{tmp_path}/media")
+    before = [versions(root, table)[0]["version"] for table in TILES]
+    ended = run_job("build_profiles", root, "--date", DAYS[0], "--set", f"tables.media={tmp_path}/media")
+    assert (ended.code, "found several of 7 (2 rows)" in ended.err) == (3, True), ended.err
+    assert [versions(root, table)[0]["version"] for table in TILES] == before
