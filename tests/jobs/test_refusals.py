@@ -67,6 +67,25 @@ def test_an_empty_a_tiny_a_one_sided_and_a_dirty_day_stop_before_readers_see_the
     assert refused == len(BAD_DAYS), "each refused run has its record"
 
 
+def test_a_sample_that_is_not_what_its_rates_promise_is_put_back_to_what_the_day_was(
+    tmp_path, make_log, run_job, read, content
+):
+    """A line of the log two thousand times, where no duplicate is looked for: one draw keeps all of its copies or none."""
+    trusting = ("--date", GOOD, "--set", "sampling.duplicates=trust", "--set", "guards.row_count=off")
+    rows = day_rows(GOOD, positive=2)
+    make_log(tmp_path, rows)
+    assert run_job("prepare_examples", tmp_path, *trusting).code == 0
+    day = content(read(tmp_path, "examples"), ())
+    ledger = content(read(tmp_path, "ledger"), ())
+    make_log(tmp_path, [*rows, *[(-1, *rows[0][1:])] * 2000])
+    ended = run_job("prepare_examples", tmp_path, *trusting)
+    assert ended.code == 1, ended.err
+    assert 'Were there duplicates with sampling.duplicates = "trust"?' in ended.err
+    assert "the examples are as they were before this run" in ended.err
+    assert content(read(tmp_path, "examples"), ()) == day
+    assert content(read(tmp_path, "ledger"), ()) == ledger
+
+
 @ON_SAIL
 def test_a_rule_set_to_warn_lets_the_day_pass_and_tells_it(root, tmp_path, run_job, read):
     place = ("--set", f"tables.impressions={root}/impressions", "--set", f"tables.ledger={tmp_path}/ledger")

@@ -30,7 +30,8 @@ def publish_examples(run: Run, day: dt.date, *, force: bool = False) -> None:
     ``force``: take a day that is younger than ``labelling.maturity_hours``; its youngest rows stay without a label.
 
     Raises InputNotReadyError for a day that is too young or has no rows, GuardError for one that looks like nonsense,
-    ConcurrentRunError when another run replaced the same day meanwhile.
+    JobError for stored rows that are not what the rates promise, after the former ones were put back, ConcurrentRunError
+    when another run replaced the same day meanwhile.
     """
     tables = run.tables
     version = tables.pin(schema.IMPRESSIONS)
@@ -52,7 +53,11 @@ def publish_examples(run: Run, day: dt.date, *, force: bool = False) -> None:
         return
     replace_quarantine(run, prepared.quarantine, {schema.EVENT_DATE: day}, source=schema.IMPRESSIONS.name)
     kept = _write(run, prepared)
-    _check_kept(prepared, kept)
+    try:
+        _check_kept(prepared, kept)
+    except JobError:
+        _put_back(run, day)
+        raise
     _tell(run, prepared, kept, known)
 
 
@@ -74,6 +79,18 @@ def _write(run: Run, prepared: Prepared) -> _Kept:
         (row[schema.LABEL], row[schema.STRATUM]): (row[schema.KEPT_POSITIVES], row[schema.KEPT_NEGATIVES])
         for row in counted
     }
+
+
+def _put_back(run: Run, day: dt.date) -> None:
+    """Replace the examples that this run wrote by those of the version before, unless another run has replaced the day since."""
+    tables = run.tables
+    if tables.is_changed(schema.EXAMPLES, day):
+        return
+    tables.describe(f"{day}: put the former examples back")
+    is_of_day = F.col(schema.EVENT_DATE) == F.lit(day)
+    former = tables.read(schema.EXAMPLES, tables.written[schema.EXAMPLES.name] - 1).where(is_of_day)
+    tables.replace(schema.EXAMPLES, former, {schema.EVENT_DATE: day}, record=run.metadata())
+    run.say(f"{day}: the examples are as they were before this run")
 
 
 def _tell(run: Run, prepared: Prepared, kept: _Kept, known: Mapping[str, set[str]]) -> None:
