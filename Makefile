@@ -90,7 +90,7 @@ cluster-up: setup ## start a Spark master and two workers on this machine, as pr
 cluster-down: setup ## end them, whatever state they are in
 	@$(VENV_PYTHON) tools/cluster.py down
 
-cluster-test: setup ## run every job on such a cluster of the tests' own: 33 minutes
+cluster-test: setup ## run every job on such a cluster of the tests' own: 26 minutes
 	@$(VENV_PYTHON) -m pytest -o timeout=3600 tests/cluster $(ARGS)
 
 fault-test: setup ## try every fault of docs/reliability.md, print what came out and keep it there: 22 minutes
