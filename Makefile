@@ -93,7 +93,7 @@ cluster-down: setup ## end them, whatever state they are in
 cluster-test: setup ## run every job on such a cluster of the tests' own: 26 minutes
 	@$(VENV_PYTHON) -m pytest -o timeout=3600 tests/cluster $(ARGS)
 
-fault-test: setup ## try every fault of docs/reliability.md, print what came out and keep it there: 22 minutes
+fault-test: setup ## try every fault of docs/reliability.md, print what came out and keep it there: 30 minutes
 	@$(VENV_PYTHON) -m pytest -o timeout=1800 tests/faults tests/cluster/test_lost_worker.py $(ARGS)
 
 real-test: setup ## fit every source of candidates and the rankers to the real log, and hold what docs tell of them: minutes

@@ -80,7 +80,7 @@ def part(found: Slopes) -> str:
         BEGIN,
         f"Measured (`benchmarks/results/retrieval.md`): {found.per_score * 1e9:.2f} CPU s a billion scores (rank {RANK}, top-{TOP}); "
         f"{found.per_pair * 1e6:.1f} CPU s a million pairs of a fit of ALS (rank {found.rank}, 10 passes, up to "
-        f"{found.largest / 1e6:.0f}M pairs), and {found.fixed:.0f} CPU s of any fit, by {found.sizes} sizes, the worst of them {found.off_the_line:.0%} off that line (two are always on it).",
+        f"{found.largest / 1e6:.0f}M pairs), and {found.fixed:.0f} CPU s of any fit, by {found.sizes} sizes, the worst of them {found.off_the_line:.0%} off that line.",
         "",
         f"A service of {SUBSCRIBERS / 1e6:.0f}M subscribers, {DAILY / 1e6:.0f}M of whom come on a day, {MEDIA:,} media, {PAIRS} known pairs a subscriber. "
         f"Minutes, with cores busy {BUSY:.0%} of the time and {FIXED_S} s for the start:",

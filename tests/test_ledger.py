@@ -77,12 +77,12 @@ def test_a_day_without_a_class_has_the_rate_0():
 
 @pytest.fixture(scope="module")
 def stored(spark):
-    """Ledger rows of ten days before DAY, an empty stratum among them."""
+    """Ledger rows of DAY and ten days before it, an empty stratum among them."""
     counts = [dataclasses.replace(count, nulls={"watch_s": 1}) for count in COUNTS]
     counts[2] = dataclasses.replace(COUNTS[2], nulls={"watch_s": 0})
     counts[1] = dataclasses.replace(COUNTS[1], nulls={"watch_s": 2})
     rows = []
-    for back in range(1, 11):
+    for back in range(11):
         day = DAY - dt.timedelta(back)
         for record in ledger.records(
             day,
@@ -101,24 +101,23 @@ def stored(spark):
 def days_found(stored, settings):
     return sorted(
         row.event_date
-        for row in stored.transform(ledger.days_before(DAY, settings)).select("event_date").distinct().collect()
+        for row in stored.transform(ledger.days_until(DAY, settings)).select("event_date").distinct().collect()
     )
 
 
-def test_the_days_before_are_the_last_week_or_as_many_as_asked_for(stored):
-    assert days_found(stored, Settings()) == [DAY - dt.timedelta(back) for back in range(7, 0, -1)]
+def test_the_days_are_the_last_week_or_as_many_as_asked_for_and_the_day_itself(stored):
+    assert days_found(stored, Settings()) == [DAY - dt.timedelta(back) for back in range(7, -1, -1)]
     assert days_found(stored, Settings(guards=GuardSettings(history_days=2))) == [
-        DAY - dt.timedelta(2),
-        DAY - dt.timedelta(1),
+        DAY - dt.timedelta(back) for back in (2, 1, 0)
     ]
 
 
 def test_a_stored_day_is_to_the_guards_as_it_was_when_it_was_planned(stored):
-    rows = [row.asDict() for row in stored.transform(ledger.days_before(DAY, Settings())).collect()]
+    rows = [row.asDict() for row in stored.transform(ledger.days_until(DAY, Settings())).collect()]
     days = ledger.stored_days(rows, lambda day: day < DAY - dt.timedelta(5))
-    assert [day.day for day in days] == [DAY - dt.timedelta(back) for back in range(7, 0, -1)]
-    assert [day.is_natural for day in days] == [True, True, *[False] * 5]
-    assert days[-1] == Day(DAY - dt.timedelta(1), 157, {"watched": WATCHED}, {"watch_s": 3})
+    assert [day.day for day in days] == [DAY - dt.timedelta(back) for back in range(7, -1, -1)]
+    assert [day.is_natural for day in days] == [True, True, *[False] * 6]
+    assert days[-2] == Day(DAY - dt.timedelta(1), 157, {"watched": WATCHED}, {"watch_s": 3})
 
 
 def test_days_that_were_stored_without_nulls_and_empty_strata_are_left_out(stored):

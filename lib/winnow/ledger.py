@@ -34,9 +34,9 @@ _COMPARED = (
 )
 
 
-def days_before(day: dt.date, settings: Settings) -> Step:
-    """Return the step from the ledger to the rows of the days before ``day`` that it is compared with."""
-    days = [day - dt.timedelta(days=back) for back in range(1, settings.guards.history_days + 1)]
+def days_until(day: dt.date, settings: Settings) -> Step:
+    """Return the step from the ledger to the rows of the days before ``day`` that it is compared with, and to its own former ones."""
+    days = [day - dt.timedelta(days=back) for back in range(settings.guards.history_days + 1)]
     has_rows = F.col(schema.IMPRESSION_ROWS) > 0
     return lambda ledger: ledger.where(F.col(schema.EVENT_DATE).isin(days) & has_rows).select(*_COMPARED)
 

@@ -14,7 +14,30 @@ KILLS = 20
 SEED = 20_260_105
 #: Of the four days these two are enough: a run's life is then start, two days and end.
 PART = DAYS[:2]
+#: Files of the log, in which its rows lie in another order each time.
+LAYOUTS = (1, 2, 3, 7, 16)
+CLUSTER = "local-cluster[2,1,1024]"
 not_spark_submit = pytest.mark.not_on("sail", "connect", why="executors are spark-submit's")
+
+
+@fault(
+    "sample drawn again",
+    done=f"{len(LAYOUTS)} runs of two days on a local-cluster of 2, each of the log in other files: {', '.join(map(str, LAYOUTS))}",
+    promised="the same rows each time",
+)
+@not_spark_submit
+def test_rows_are_the_same_whatever_files_the_log_lies_in(spark, log, submit, tmp_path, arguments, all_next, outcome):
+    rows, same = spark.read.format("delta").load(str(log)), 0
+    for files in LAYOUTS:
+        root = tmp_path / f"of_{files}"
+        mixed = rows.repartition(files, "payload").write.format("delta").partitionBy("event_date")
+        mixed.save(f"{root}/impressions")
+        own = (*arguments, "--set", f"tables.impressions={root}/impressions", *NEXT)
+        job = submit(CLUSTER, "prepare_examples", "--root", root, "--start", PART[0], "--end", PART[-1], *own)
+        assert job.wait() == 0, job.told()
+        same += all_next(root, PART)
+    assert same == len(LAYOUTS)
+    outcome(f"{same} of {len(LAYOUTS)} runs: all days exact, in {len(TABLES)} tables")
 
 
 @fault(
@@ -24,7 +47,7 @@ not_spark_submit = pytest.mark.not_on("sail", "connect", why="executors are spar
 )
 @not_spark_submit
 def test_rows_are_the_same_when_executors_are_killed(submit, tmp_path, arguments, all_next, outcome):
-    job = submit("local-cluster[2,1,1024]", "prepare_examples", "--root", tmp_path, *PERIOD, *arguments, *NEXT)
+    job = submit(CLUSTER, "prepare_examples", "--root", tmp_path, *PERIOD, *arguments, *NEXT)
     marks = [tmp_path / "ledger" / f"event_date={DAYS[0]}", tmp_path / "examples" / f"event_date={DAYS[1]}"]
     killed = []
     for mark in marks:
@@ -48,9 +71,7 @@ def test_rows_are_the_same_when_an_executor_stands_still(submit, tmp_path, argum
         "spark.speculation.multiplier": "1.5",
         "spark.speculation.quantile": "0.5",
     }
-    job = submit(
-        "local-cluster[2,1,1024]", "prepare_examples", "--root", tmp_path, *PERIOD, *arguments, *NEXT, conf=speculation
-    )
+    job = submit(CLUSTER, "prepare_examples", "--root", tmp_path, *PERIOD, *arguments, *NEXT, conf=speculation)
     first = tmp_path / "ledger" / f"event_date={DAYS[0]}"
     assert job.until(lambda: first.exists() and len(job.executors()) == 2), job.told()
     slow = job.executors()[0]

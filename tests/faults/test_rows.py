@@ -8,6 +8,7 @@ import statistics
 import types
 from collections import defaultdict
 
+import duckdb
 import pytest
 
 from fault_fixtures import DAYS, NEXT, PERIOD, TABLES
@@ -16,6 +17,38 @@ from reliability import fault
 DAY = DAYS[1]
 SKEWED_ROWS = 400_000
 HEAVY = 7
+MILLION = 1_000_000
+MANY = 10 * MILLION
+#: Impressions of users and media of their own, each but for these fields such a row; and the reason to refuse it, None = it is kept.
+GOOD = {
+    "impression_id": "", "user_id": "7", "media_id": "8", "impression_ts": "2026-01-06T12:00:00Z", "event_date": "2026-01-06",
+    "watch_s": "3.0", "media_duration_s": "60.0",
+}  # fmt: skip
+ODD = (
+    ({"user_id": "1.5x"}, "user_id_not_bigint"),
+    ({"user_id": "9" * 20}, "user_id_not_bigint"),
+    ({"media_id": ""}, "media_id_missing"),
+    ({"impression_ts": "noon"}, "impression_ts_not_timestamp"),
+    ({"event_date": "2026-02-30"}, "event_date_not_date"),
+    ({"watch_s": "3.0s"}, "watch_s_not_double"),
+    ({"watch_s": "NaN"}, "watch_s_not_finite"),
+    ({"watch_s": "1e308"}, "watch_s_implausible"),
+    ({"watch_s": "-1e308"}, "watch_s_negative"),
+    ({"impression_ts": "9999-12-31T23:59:59Z"}, "impression_ts_ahead"),
+    ({"impression_ts": "0001-01-01T00:00:00Z"}, None),
+    ({"media_duration_s": "1:30"}, "media_duration_s_not_double"),
+    ({"media_duration_s": "1e308"}, None),
+    ({"media_duration_s": "1e-6"}, None),
+    ({"user_id": str(2**63 - 1)}, None),
+    ({"user_id": str(-(2**63)), "media_id": str(-(2**63))}, None),
+)
+#: Every row that has a label is kept, and all weigh alike: then no row is another one for what others are like.
+WHOLE = ("--date", DAY, "--set", "sampling.negatives_per_positive=1000", "--set", "weighting.balance=0")
+IDS = ("impression_id", "user_id", "media_id")
+TYPED = (
+    "--set", "importing.format=csv", "--set", "guards.quarantine=warn",
+    *(f'--set=importing.columns.{name}={{from = "{name}", type = "bigint"}}' for name in IDS),
+)  # fmt: skip
 #: FAULTS: the slowest task may take so many times the median of its stage.
 MOST = 3.0
 
@@ -72,6 +105,35 @@ def test_clocks_that_go_wrong_refuse_rows_and_move_no_other(
     )
 
 
+@fault(
+    "small driver",
+    done=f"{MANY:,} rows, a hundredth of them twice, and 1 GB of heap for the driver and all tasks: main job, duplicates settled",
+    promised="the job ends with 0: no row comes to the driver, and no memory grows with the rows",
+)
+@pytest.mark.not_on("sail", "connect", why="the heap is spark-submit's")
+def test_ten_million_rows_pass_through_a_heap_of_1_gb(spark, submit, tmp_path, last_run, outcome):
+    from pyspark.sql import functions as F
+
+    number = F.col("id")
+    spark.range(0, MANY, 1, 8).select(
+        F.when(number % 100 == 1, number - 1).otherwise(number).alias("impression_id"),
+        F.pmod(F.xxhash64(number), F.lit(MANY // 10)).alias("user_id"),
+        F.pmod(F.xxhash64(number), F.lit(5_000)).alias("media_id"),
+        F.timestamp_seconds(F.lit(1_767_614_400) + number % 40_000).alias("impression_ts"),
+        F.lit(DAYS[0]).alias("event_date"),
+        F.when(number % 20 == 0, 60.0).otherwise(3.0).alias("watch_s"),
+        F.lit(60.0).alias("media_duration_s"),
+        F.element_at(F.array(*map(F.lit, ("home", "search", "tv"))), (number % 3 + 1).cast("int")).alias("surface"),
+    ).write.format("delta").partitionBy("event_date").save(f"{tmp_path}/impressions")
+    words = ("--date", DAYS[0], "--set", "sampling.strata=['surface']")
+    job = submit("local[2]", "prepare_examples", "--root", tmp_path, *words, conf={"spark.driver.memory": "1g"})
+    assert job.wait() == 0, job.told()
+    (funnel,) = last_run(tmp_path)["funnel"]
+    assert (funnel["input_rows"], funnel["duplicates"]) == (MANY, MANY // 100)
+    kept = funnel["labels"]["watched"]["kept_positives"] + funnel["labels"]["watched"]["kept_negatives"]
+    outcome(f"exit code 0; {funnel['input_rows']:,} rows read, {funnel['duplicates']:,} copies found, {kept:,} kept")
+
+
 @pytest.fixture(scope="module")
 def skewed(spark, tmp_path_factory):
     """Roots with a day each, alike but for one: there a tenth of the rows is one user's, one media's, one session's."""
@@ -109,6 +171,61 @@ def stages(events):
             read = told["Input Metrics"]["Records Read"] + shuffled["Total Records Read"]
             tasks[event["Stage ID"]].append((told["Executor Run Time"], read))
     return {stage: list(zip(*found, strict=True)) for stage, found in tasks.items() if len(found) >= 4}
+
+
+@fault(
+    "odd rows in a million",
+    done=f"of {MILLION:,} lines of CSV {len(ODD)} have a field that is no number or no time, or the largest, smallest or earliest that "
+    "there is: import, main job and tiles",
+    promised="the jobs go on; each odd row is refused by name or kept whole, and all other rows and tiles are as without them",
+)
+@pytest.mark.not_on("sail", why="a line of text that does not fit ends its jobs")
+def test_a_row_that_cannot_be_computed_with_is_refused_and_moves_no_other(run_job, read, content, tmp_path, outcome):
+    odd = {
+        MILLION + place: GOOD | {"impression_id": str(MILLION + place), **fields}
+        for place, (fields, _) in enumerate(ODD)
+    }
+    for name, lines in (("odd", odd), ("clean", {})):
+        root = tmp_path / name
+        root.mkdir()
+        duckdb.sql(f"""
+            select i as impression_id, 100 + i % 50000 as user_id, 100 + i % 1000 as media_id, '{GOOD["impression_ts"]}' as impression_ts,
+                   '{DAY}' as event_date, if(i % 10 < 3, 60.0, 3.0) as watch_s, 60.0 as media_duration_s
+            from range({MILLION - len(ODD)}) log(i)
+        """).write_csv(str(root / "log.csv"))
+        with (root / "log.csv").open("a") as file:
+            file.writelines(",".join(line.values()) + "\n" for line in lines.values())
+        for job, words in (
+            ("import_impressions", ("--input", root / "log.csv")),
+            ("prepare_examples", WHOLE),
+            ("build_profiles", WHOLE),
+        ):
+            ended = run_job(job, root, *words, *TYPED)
+            assert ended.code == 0, (job, ended.err)
+
+    refused = {
+        int(json.loads(row["row"])["impression_id"]): row["reasons"][0]
+        for row in read(tmp_path / "odd", "quarantine").collect()
+    }
+    assert refused == {number: reason for number, (_, reason) in zip(odd, ODD, strict=True) if reason}
+    others = {
+        "examples": f"impression_id < {MILLION}",
+        "user_tiles": "user_id >= 100 and user_id < 100000",
+        "media_tiles": "media_id >= 100",
+    }
+    for table, condition in others.items():
+        found = [
+            content(read(tmp_path / name, table).where(condition), ("run_id", "known_at")) for name in ("odd", "clean")
+        ]
+        assert found[0] == found[1], table
+    kept = (
+        read(tmp_path / "odd", "examples").where(f"impression_id >= {MILLION}").select("impression_id", "watched_label")
+    )
+    labels = {row["impression_id"]: row["watched_label"] for row in kept.collect()}
+    assert set(labels) == set(odd) - set(refused)
+    outcome(
+        f"{len(refused)} of {len(odd)} refused, each by its reason, {len(labels)} kept; {len(others)} tables of the others exact"
+    )
 
 
 @fault(

@@ -1,16 +1,20 @@
 """What a published day can be asked afterwards: is it due again, is it as its record says, and why is a row in it or not."""
 
 import datetime as dt
+import json
 import shutil
 
 import pytest
 from deltalake import DeltaTable
 
 from conftest import ON_SAIL
+from oracle import draw
 from winnow import schema
 from winnow.config import load
 from winnow.tables import Tables
 
+#: That of conf/base.toml.
+SEED = 20260105
 DAYS = [dt.date(2026, 1, 5 + i) for i in range(3)]
 PERIOD = ("--start", DAYS[0], "--end", DAYS[-1])
 SETTINGS = (
@@ -54,6 +58,10 @@ def test_late_rows_are_in_the_day_after_it_alone_was_prepared_again(root, run_jo
     assert (nothing.code, "0 of 3 days" in nothing.err) == (0, True), nothing.err
 
     make_log(root, day_rows(DAYS[1], 5_000, 30), mode="append")
+    told = run_job("prepare_examples", root, *PREPARE, "--date", DAYS[1], "--dry-run")
+    assert f"{DAYS[1]}: 150 valid rows, +30 since it was published" in told.err, (
+        "late rows are counted before they are in"
+    )
     runs = {row.event_date: row.run_id for row in read(root, "ledger").collect()}
     before = len(versions(root, "examples"))
     done = run_job("prepare_examples", root, *PREPARE, "--date", DAYS[-1], "--lookback", 2, "--changed")
@@ -93,17 +101,39 @@ def test_a_replay_with_delays_is_the_result_of_one_run_on_everything(root, tmp_p
 @ON_SAIL
 def test_a_late_row_moves_only_rows_between_the_old_rate_and_the_new(tmp_path, make_log, run_job, read):
     """A kept id stays kept unless its label moved or its draw lies between the two thresholds of its stratum."""
-    make_log(tmp_path, day_rows(DAYS[0], 0, 600))
+
+    def sample():
+        """The kept ids of the label with their strata, and below which draw a negative of each stratum is kept."""
+        kept = read(tmp_path, "examples").where("watched_label is not null").collect()
+        rates = read(tmp_path, "ledger").where("label = 'watched'").collect()
+        return {row.impression_id: row.surface for row in kept}, {
+            json.loads(row.stratum)["surface"]: row.negative_threshold for row in rates
+        }
+
+    rows = day_rows(DAYS[0], 0, 600)
+    make_log(tmp_path, rows)
     arguments = (*PREPARE, "--date", DAYS[0])
     assert run_job("prepare_examples", tmp_path, *arguments).code == 0
-    kept = {row.impression_id for row in read(tmp_path, "examples").where("watched_label is not null").collect()}
-    old = {row.stratum: row.negative_threshold for row in read(tmp_path, "ledger").where("label = 'watched'").collect()}
-    make_log(tmp_path, day_rows(DAYS[0], 5_000, 60), mode="append")
+    kept, old = sample()
+    negatives = [row for row in rows if row[4] == 3.0]
+    relabelled = [
+        (*row[:4], 60.0, *row[5:]) for row in negatives[:40]
+    ]  # their players reported too early the first time
+    late = [*relabelled, *day_rows(DAYS[0], 5_000, 60)]
+    make_log(tmp_path, late, mode="append")
     assert run_job("prepare_examples", tmp_path, *arguments, "--changed").code == 0
-    now = {row.impression_id for row in read(tmp_path, "examples").where("watched_label is not null").collect()}
-    new = {row.stratum: row.negative_threshold for row in read(tmp_path, "ledger").where("label = 'watched'").collect()}
-    assert len(kept - now) <= 600 * max(abs(old[stratum] - new[stratum]) for stratum in old) + 5
-    assert len(kept & now) > 0.9 * len(kept)
+    now, new = sample()
+    may_move = {row[0] for row in late} | {
+        row[0] for row in rows if old[row[6]] != new[row[6]] and within(draw(row[0], SEED), old[row[6]], new[row[6]])
+    }
+    moved = kept.keys() ^ now.keys()
+    assert moved <= may_move
+    assert {row[0] for row in late if row[4] == 60.0} <= now.keys()
+    assert moved - {row[0] for row in late}, "the thresholds have moved rows"
+
+
+def within(value, one, other):
+    return min(one, other) <= value < max(one, other)
 
 
 def test_days_that_no_log_tells_of_are_all_due_and_that_is_told(root, run_job, monkeypatch):

@@ -37,8 +37,8 @@ PAST = """
 COLUMNS = '["surface", "log_length", "media_log_rows", "media_share", "media_rate", "user_share", "habit_rate", "hour"]'
 SETTINGS = (
     "--set", "splitting.test_start=2022-04-29", "--set", "weighting.balance=0", "--set", f"ranking.columns={COLUMNS}",
-    "--set", "ranking.calibration=none", "--set", "ranking.gbt.trees=60", "--set", "ranking.gbt.step=0.15",
-    "--set", "ranking.gbt.depth=3",
+    "--set", "ranking.calibration=none", "--set", "ranking.gbt.trees=100", "--set", "ranking.gbt.step=0.15",
+    "--set", "ranking.gbt.depth=2",
 )  # fmt: skip
 MODELS = {
     "gbt": (),
@@ -84,25 +84,24 @@ def ratio(rows, model):
     return rows[model].sum() / rows["watched_label"].sum()
 
 
-def test_trees_and_a_line_order_far_better_than_length_alone(found):
-    """How good trees are depends on the order of the rows (0.836 to 0.844 in four runs); which is ahead of the other, too."""
+def test_trees_order_better_than_a_line_and_both_far_better_than_length_alone(found):
     label = found["watched_label"]
     trees, line, length = (
         auc(label, found["gbt"]),
         auc(label, found["logistic"]),
         auc(label, -found["media_duration_s"]),
     )
-    assert min(trees, line) >= 0.83
-    assert min(trees, line) > length + 0.05
+    assert trees >= 0.84
+    assert trees > line > length + 0.05
 
 
 def test_corrected_scores_are_probabilities_of_the_world_on_every_surface(found):
-    assert 0.97 <= ratio(found, "logistic") <= 1.03
-    assert 0.95 <= ratio(found, "gbt") <= 1.05  # 0.969 and 0.973 in two runs
     counted = found.groupby("surface")["watched_label"].sum()
-    off = {name: ratio(found[found["surface"] == name], "logistic") for name in counted[counted >= 200].index}
-    assert len(off) >= 3
-    assert all(0.9 <= value <= 1.1 for value in off.values()), off
+    for model in ("gbt", "logistic"):
+        assert 0.97 <= ratio(found, model) <= 1.03
+        off = {name: ratio(found[found["surface"] == name], model) for name in counted[counted >= 200].index}
+        assert len(off) >= 3
+        assert all(0.9 <= value <= 1.1 for value in off.values()), off
 
 
 def test_scores_of_the_balanced_sample_are_not(found):

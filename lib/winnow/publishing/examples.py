@@ -131,16 +131,20 @@ def _check_not_lost(run: Run, day: dt.date) -> None:
 
 
 def _inspect(run: Run, prepared: Prepared) -> dict[str, set[str]]:
-    """Hold the day against the guards; return the strata of each label in the days before."""
+    """Hold the day against the guards and tell what came late; return the strata of each label in the days before."""
     day, is_natural = prepared.day, run.settings.splitting.is_natural
-    past = run.tables.read_latest(schema.LEDGER)
+    stored = run.tables.read_latest(schema.LEDGER)
     run.tables.describe(f"{day}: the days before")
-    rows = [] if past is None else fetch(past.transform(ledger.days_before(day, run.settings)))
-    history = ledger.stored_days(rows, is_natural)
+    rows = [] if stored is None else fetch(stored.transform(ledger.days_until(day, run.settings)))
+    before = [row for row in rows if row[schema.EVENT_DATE] < day]
     today = ledger.planned_day(day, prepared.strata, prepared.plan, is_natural=is_natural(day))
-    run.heed(guards.inspect(prepared.funnel, today, history, run.settings.guards))
+    for former in ledger.stored_days([row for row in rows if row[schema.EVENT_DATE] == day], is_natural):
+        run.say(
+            f"{day}: {today.valid_rows:,} valid rows, {today.valid_rows - former.valid_rows:+,} since it was published"
+        )
+    run.heed(guards.inspect(prepared.funnel, today, ledger.stored_days(before, is_natural), run.settings.guards))
     known: dict[str, set[str]] = {}
-    for row in rows:
+    for row in before:
         known.setdefault(row[schema.LABEL], set()).add(row[schema.STRATUM])
     return known
 
