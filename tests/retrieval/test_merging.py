@@ -64,6 +64,13 @@ def test_quotas_and_weights_are_heeded(rows):
         MergingSettings(quotas={"magic": 3})
 
 
+def test_weights_are_the_squared_recalls_where_none_are_set():
+    recalls = {"popularity": 0.4, "als": 0.2, "content": 0.0}
+    assert MergingSettings().weighed(recalls).weights == {"popularity": 1.0, "als": 0.25, "content": 0.0}
+    assert MergingSettings(weights={"als": 2.0}).weighed(recalls).weights == {"als": 2.0}
+    assert MergingSettings().weighed({}).weights == {}
+
+
 def test_reserved_places_are_kept_where_others_score_more(rows):
     weights = {"als": 1.0, "popularity": 1.0, "item_item": 0.01}
     assert [row["media_id"] for row in merged(rows, length=3, weights=weights)[1]] == [12, 10, 14]

@@ -204,7 +204,8 @@ class MergingSettings:
     quotas: Mapping[str, int] = field(default_factory=dict)
     #: Source -> its first places that are in the merged list whatever others found: what only it knows, such as new media.
     reserved: Mapping[str, int] = field(default_factory=dict)
-    #: Source -> its weight, one not named = 1; none = by the recall that training has measured of each, else all alike.
+    #: Source -> its weight, one not named = 1; none = by the square of the recall that training has
+    #: measured of each, else all alike.
     weights: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -220,14 +221,15 @@ class MergingSettings:
             check_between(f"weights.{name}", weight, 0, 1e6)
 
     def weighed(self, recalls: Mapping[str, float]) -> MergingSettings:
-        """Return the same with weights in proportion to the recall of each source, where no weights are set.
+        """Return the same with weights in proportion to the squared recall of each source, where no weights are set.
 
-        A source that finds little does not push down what a good one found.
+        A source that finds little does not push down what a good one found; nor do several that find the same little. By the
+        recall itself they do: docs/retrieval.md has both on two logs.
         """
         most = max(recalls.values(), default=0.0)
         if self.weights or not most:
             return self
-        return replace(self, weights={source: recall / most for source, recall in recalls.items()})
+        return replace(self, weights={source: (recall / most) ** 2 for source, recall in recalls.items()})
 
 
 @dataclass(frozen=True)
