@@ -88,8 +88,7 @@ def _conditions(run: Run, table: schema.Table, user_id: str) -> Iterator[_Condit
     if table is schema.SCORES and rows is not None:
         yield from _scored(run, rows, user_id)
         return
-    own = run.settings.columns if table is schema.IMPRESSIONS else {}
-    name = own.get(schema.USER_ID, str(schema.USER_ID))
+    name = _name_in(run, table, schema.USER_ID)
     if name not in kinds and schema.USER_ID in table.columns:
         raise ContractError(
             f"{table}: expected the column {name}, which tells the users, found {', '.join(kinds)}. Give the --conf whose "
@@ -105,14 +104,19 @@ def _scored(run: Run, scores: DataFrame, user_id: str) -> Iterator[_Condition]:
         shown = run.tables.read_latest(table)
         if shown is None:
             continue
-        own = run.settings.columns if table is schema.IMPRESSIONS else {}
-        of_user = [condition.holds() for condition in _conditions(run, table, user_id)]
-        id_of = named(own.get(schema.IMPRESSION_ID, str(schema.IMPRESSION_ID))).alias(schema.IMPRESSION_ID)
-        ids = shown.where(reduce(or_, of_user, F.lit(False))).select(id_of)
+        of_user = reduce(or_, (condition.holds() for condition in _conditions(run, table, user_id)), F.lit(False))
+        impression = named(_name_in(run, table, schema.IMPRESSION_ID)).alias(schema.IMPRESSION_ID)
+        ids = shown.where(of_user).select(impression)
         theirs = scores.join(ids, schema.IMPRESSION_ID, how="left_semi").select(schema.IMPRESSION_ID).distinct()
         found = sorted(row[schema.IMPRESSION_ID] for row in pipeline.fetch(theirs))
         for first in range(0, len(found), _IDS_AT_ONCE):
             yield _Condition(schema.IMPRESSION_ID, "among", tuple(found[first : first + _IDS_AT_ONCE]))
+
+
+def _name_in(run: Run, table: schema.Table, column: schema.Column) -> str:
+    """Return what the table calls a column: the log may have a name of its own for it."""
+    own = run.settings.columns if table is schema.IMPRESSIONS else {}
+    return own.get(column, str(column))
 
 
 def _patterns(run: Run, user_id: str) -> Iterator[str]:
@@ -127,7 +131,7 @@ def _patterns(run: Run, user_id: str) -> Iterator[str]:
     if _NUMBER.fullmatch(user_id):
         value = rf'"?{text}(\.0+)?"?\s*[,}}]'
     source = run.settings.importing.columns.get(schema.USER_ID)
-    names = {str(schema.USER_ID), run.settings.columns.get(schema.USER_ID, str(schema.USER_ID))}
+    names = {str(schema.USER_ID), _name_in(run, schema.IMPRESSIONS, schema.USER_ID)}
     if source is not None and len(source.columns) == 1:
         names.add(source.columns[0])
     elif source is not None:
