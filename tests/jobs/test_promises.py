@@ -3,6 +3,7 @@
 import datetime as dt
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -199,9 +200,13 @@ def test_a_run_that_lost_ends_with_the_exit_code_that_says_try_again(spark, tmp_
     assert main("prepare_examples", lose, doc="", argv=["--root", str(tmp_path), "--date", "2026-01-05"]) == 5
 
 
-def test_a_day_is_written_in_few_files(root):
+@pytest.mark.parametrize("table", ["examples", "ledger"])
+def test_a_day_is_written_in_few_files(root, table):
+    """At most as many as there are cores, and as many again for each 128 MB."""
     from deltalake import DeltaTable
 
-    files = DeltaTable(f"{root}/examples").file_uris()
+    files = [Path(file) for file in DeltaTable(f"{root}/{table}").file_uris()]
     for day in DAYS:
-        assert 1 <= sum(f"event_date={day}/" in file for file in files) <= 2
+        of_day = [file for file in files if file.parent.name == f"event_date={day}"]
+        megabytes = sum(file.stat().st_size for file in of_day) / 2**20
+        assert 1 <= len(of_day) <= 2 * (1 + megabytes / 128)
