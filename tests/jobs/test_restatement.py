@@ -116,9 +116,8 @@ def test_a_late_row_moves_only_rows_between_the_old_rate_and_the_new(tmp_path, m
     assert run_job("prepare_examples", tmp_path, *arguments).code == 0
     kept, old = sample()
     negatives = [row for row in rows if row[4] == 3.0]
-    relabelled = [
-        (*row[:4], 60.0, *row[5:]) for row in negatives[:40]
-    ]  # their players reported too early the first time
+    # Their players reported too early the first time.
+    relabelled = [(*row[:4], 60.0, *row[5:]) for row in negatives[:40]]
     late = [*relabelled, *day_rows(DAYS[0], 5_000, 60)]
     make_log(tmp_path, late, mode="append")
     assert run_job("prepare_examples", tmp_path, *arguments, "--changed").code == 0

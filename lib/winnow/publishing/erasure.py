@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 from operator import or_
 from pathlib import Path
@@ -104,7 +104,7 @@ def _scored(run: Run, scores: DataFrame, user_id: str) -> Iterator[_Condition]:
         shown = run.tables.read_latest(table)
         if shown is None:
             continue
-        of_user = reduce(or_, (condition.holds() for condition in _conditions(run, table, user_id)), F.lit(False))
+        of_user = _any_holds(_conditions(run, table, user_id))
         impression = named(_name_in(run, table, schema.IMPRESSION_ID)).alias(schema.IMPRESSION_ID)
         ids = shown.where(of_user).select(impression)
         theirs = scores.join(ids, schema.IMPRESSION_ID, how="left_semi").select(schema.IMPRESSION_ID).distinct()
@@ -147,7 +147,12 @@ def _patterns(run: Run, user_id: str) -> Iterator[str]:
 def _count(run: Run, table: schema.Table, conditions: Sequence[_Condition]) -> int:
     """Return how many rows of a table any of the conditions holds for."""
     rows = run.tables.read_latest(table)
-    return 0 if rows is None else _rows_of(rows, reduce(or_, (one.holds() for one in conditions), F.lit(False)))
+    return 0 if rows is None else _rows_of(rows, _any_holds(conditions))
+
+
+def _any_holds(conditions: Iterable[_Condition]) -> Column:
+    """Return whether any of the conditions holds for a row; none of none does."""
+    return reduce(or_, (condition.holds() for condition in conditions), F.lit(False))
 
 
 def _rows_of(rows: DataFrame, is_user: Column) -> int:
