@@ -201,6 +201,44 @@ def test_an_erased_user_is_in_no_file_of_the_line_once_old_versions_are_removed(
 
 
 @needs_spark_ml
+def test_what_rankers_read_is_kept_and_a_shifted_source_is_told_or_stops_the_lists(
+    recommended, run_job, read, tmp_path
+):
+    root = shutil.copytree(recommended[0], tmp_path / "root")
+    candidates = read(root, "candidates").join(read(root, "media"), "media_id").where("source = 'popularity'")
+    (kept,) = read(root, "served_columns").collect()  # the context tells the other columns
+    known = candidates.select(F.coalesce("media_duration_s", F.lit(0.0)).alias("length"))
+    rows, mean, deviation = known.agg(F.count("*"), F.avg("length"), F.stddev("length")).head()
+    assert (kept["read_column"], kept["label"], kept["model"]) == ("media_duration_s", "watched", "logistic")
+    assert kept["rows"] <= rows, "what was seen is not shown again"
+    assert kept["mean_value"] == pytest.approx(mean, rel=0.05)
+    assert kept["standard_deviation"] == pytest.approx(deviation, rel=0.05)
+    assert "not compared with the days before" in recommended[1].err
+
+    days = [F.lit(f"2026-01-0{day}").cast("date") for day in range(5, 9)]
+    before = read(root, "served_columns").drop("as_of_date").withColumn("as_of_date", F.explode(F.array(*days)))
+    before.write.format("delta").mode("append").save(f"{root}/served_columns")
+    ended = run_job("recommend", root, "--date", LAST, *QUICK, *SHOWN)
+    assert ended.code == 0, ended.err
+    assert "served_shift" not in ended.err
+    larger = F.col("media_duration_s") * 1.2
+    read(root, "media").withColumn("media_duration_s", larger).write.format("delta").save(f"{tmp_path}/media")
+    shifted = ("recommend", root, "--date", LAST, *QUICK, *SHOWN, "--set", f"tables.media={tmp_path}/media")
+    version = DeltaTable(f"{root}/recommendations").version()
+    ended = run_job(*shifted, "--set", "guards.served_shift=block")
+    assert ended.code == 3
+    assert "media_duration_s" in ended.err
+    assert "--set guards.served_shift=warn" in ended.err
+    assert DeltaTable(f"{root}/recommendations").version() == version
+    ended = run_job(*shifted)
+    assert ended.code == 0, ended.err
+    assert "1 columns have another mean than the days before let expect: media_duration_s" in ended.err
+    (finding,) = json.loads(read(root, "runs").orderBy(F.col("finished_ts").desc()).head()["findings"])
+    assert finding["rule"] == "served_shift"
+    assert finding["found"] == pytest.approx(1.2 * kept["mean_value"])
+
+
+@needs_spark_ml
 def test_a_list_is_explained_by_what_each_column_does(recommended, run_job, read):
     root, _ = recommended
     user = read(root, "recommendations").head()["user_id"]

@@ -49,7 +49,9 @@ def test_a_learner_finds_what_matters_heeds_weights_and_is_read_again(name, rows
     learner = LEARNERS[name]
     model = learner.fit(rows if learner.takes_weights else rows.drop("weight"), replace(SMALL, model=name))
 
-    importances = dict(zip(VECTOR.names, model.importances(found.spreads), strict=True))
+    importances = dict(
+        zip(VECTOR.names, model.importances([one.deviation for one in found.moments.values()]), strict=True)
+    )
     assert sum(importances.values()) == pytest.approx(1.0)
     assert importances["taste"] > 0.5
     assert importances["constant"] == 0
@@ -76,8 +78,11 @@ def test_the_survey_counts_what_there_is(found, rows):
     assert (found.rows, found.weights) == (ROWS, (1.0, WEIGHT))
     assert found.positives == rows.where("label = 1").count()
     assert found.missing == {}
-    assert found.means[2:] == pytest.approx((7.0, found.means[3], 1 - found.means[3]))
-    assert found.spreads[2] == 0
+    told = rows.agg(F.avg("noise"), F.stddev("noise"), F.avg((F.col("surface") == "home").cast("int"))).head()
+    assert found.moments["noise"] == pytest.approx(told[:2])
+    assert found.moments["constant"] == (7.0, 0.0)
+    assert found.moments["surface=home"].mean == pytest.approx(told[2])
+    assert found.moments["surface=search"].mean == pytest.approx(1 - told[2])
 
 
 def test_weights_are_refused_by_name_where_the_learner_knows_none(rows):

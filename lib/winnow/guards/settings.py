@@ -21,6 +21,8 @@ Rule = Literal[
     "vanished_stratum",
     "stratum_without_positives",
 ]
+#: Of what rankers read for lists; the others are of days of the log.
+ServedRule = Literal["training_skew", "served_shift"]
 Severity = Literal["block", "warn", "off"]
 
 
@@ -48,8 +50,16 @@ class GuardSettings:
     most_null_change: float = 0.1
     #: Rows with which shares, and a stratum's rates, are compared; of fewer, chance alone makes them jump.
     least_compared: int = 1000
-    #: Strata named in a message, at most.
+    #: Strata, or columns, named in a message, at most.
     strata_named: int = 5
+    #: Standard deviations of training that the mean of a column over what is scored for lists may be off its mean in training.
+    most_training_skew: float = 3.0
+    #: Share of a column's mean, or of its standard deviation if that is less, that its mean may move by from one day's lists to the next.
+    most_served_shift: float = 0.1
+    #: Times as much as on any of the days before that it may move, if that is more.
+    most_served_steps: float = 3.0
+    #: Of the days before, those with lists that must be there for the columns to be compared.
+    least_served_days: int = 4
     # What each rule does: block (exit code 3, nothing is published), warn (on screen and in the run's record), off.
     no_rows: Severity = "block"
     one_class: Severity = "block"
@@ -62,6 +72,8 @@ class GuardSettings:
     new_stratum: Severity = "warn"
     vanished_stratum: Severity = "warn"
     stratum_without_positives: Severity = "warn"
+    training_skew: Severity = "warn"
+    served_shift: Severity = "warn"
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -76,3 +88,7 @@ class GuardSettings:
         check_between("most_null_change", self.most_null_change, 0, 1)
         check_between("least_compared", self.least_compared, 0, 10**12)
         check_between("strata_named", self.strata_named, 1, 1000)
+        check(self.most_training_skew > 0, "most_training_skew", "a number above 0", self.most_training_skew)
+        check(self.most_served_shift > 0, "most_served_shift", "a number above 0", self.most_served_shift)
+        check_between("most_served_steps", self.most_served_steps, 1, 1e6)
+        check_between("least_served_days", self.least_served_days, 2, 366)  # one step at least

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
 
 from winnow import features, pipeline, reranking, retrieval, schema
@@ -18,6 +18,7 @@ from winnow.publishing.known import all_users
 from winnow.publishing.profiles import clock_of
 from winnow.publishing.rankers import stored_rankers
 from winnow.publishing.scoring import scored, tell_unusable, unusable, unusable_counts
+from winnow.publishing.served import Watched, check_served, keep_served
 from winnow.ranking import FEATURES, LEARNERS, NUMBERS, Ranker
 from winnow.run import Run
 from winnow.settings import nearest
@@ -43,7 +44,8 @@ def publish_recommendations(run: Run, as_of: dt.date) -> None:
         )
     version, rankers = stored_rankers(run)
     rows = as_shown(run, rankers, allowed_pairs(run, as_of), as_of)
-    ranked = combined(run, rankers, with_features(run, rows, [as_of]))
+    watched = [Watched(ranker, Observation()) for ranker in rankers]
+    ranked = combined(run, watched, with_features(run, rows, [as_of]))
     model = run.settings.ranking.called
     made: dict[str, Column] = {
         schema.AS_OF_DATE: F.lit(as_of),
@@ -54,12 +56,14 @@ def publish_recommendations(run: Run, as_of: dt.date) -> None:
     where: Slice = {schema.AS_OF_DATE: as_of, schema.MODEL: model}
     # Kept, so that what rows lack is counted without scoring them again.
     with kept(ranked) as candidates:
-        _tell_candidates(run, as_of, rankers, candidates)
+        scored_rows = _tell_candidates(run, as_of, rankers, candidates)
+        served = check_served(run, as_of, watched) if scored_rows else {}
         lists = candidates.transform(reranking.choose(run.settings.reranking))
         found = lists.withColumns(made).select(*schema.RECOMMENDATIONS.columns)
         run.tables.describe(f"{as_of}: lists of {model}")
         run.tables.replace(schema.RECOMMENDATIONS, found, where, record=run.metadata(), files=run.tables.parallelism())
     if not run.is_dry:
+        keep_served(run, where, scored_rows, served)
         _tell(run, as_of, where, f"{model}/{version}")
 
 
@@ -92,31 +96,33 @@ def as_shown(run: Run, rankers: Sequence[Ranker], rows: DataFrame, as_of: dt.dat
     return rows.withColumns(context)
 
 
-def combined(run: Run, rankers: Sequence[Ranker], rows: DataFrame) -> DataFrame:
-    """Return what re-ranking reads of the rows and score: the weighted sum of the labels' probabilities.
+def combined(run: Run, watched: Sequence[Watched], rows: DataFrame) -> DataFrame:
+    """Return what re-ranking reads of the rows and score: the weighted sum of the labels' probabilities, by rankers that are watched.
 
     The weights are those of ``ranking.combination``. Of each ranker there is also what ``unusable`` makes.
     """
     total: Column = F.lit(0.0)
-    lacks = [unusable(run, ranker, rows) for ranker in rankers]
-    for ranker in rankers:
+    lacks = [unusable(run, one.ranker, rows) for one in watched]
+    for one in watched:
+        ranker = one.ranker
         name = f"{HELPER}score_{ranker.label}"
         found = scored(ranker, rows, unseen="overall").withColumnRenamed(schema.SCORE, name)
-        rows = found.drop(FEATURES, NUMBERS)
+        rows = one.watch(found).drop(FEATURES, NUMBERS)
         total = total + F.lit(run.settings.ranking.part_of(ranker.label)) * F.col(name)
     own = (schema.USER_ID, schema.MEDIA_ID, schema.REASON, reranking.ALIKE, reranking.AGE_DAYS)
     return rows.select(*own, total.alias(schema.SCORE), *lacks)
 
 
-def _tell_candidates(run: Run, as_of: dt.date, rankers: Sequence[Ranker], candidates: DataFrame) -> None:
-    """Tell of which columns the candidates have no usable value."""
+def _tell_candidates(run: Run, as_of: dt.date, rankers: Sequence[Ranker], candidates: DataFrame) -> int:
+    """Tell of which columns the candidates have no usable value, and return how many there are; none is read in a dry run."""
     if run.is_dry:
-        return
+        return 0
     run.tables.describe(f"{as_of}: candidates scored, and those without a usable value")
     counts = (count for ranker in rankers for count in unusable_counts(ranker))
     (row,) = pipeline.fetch(candidates.agg(F.count(F.lit(1)).alias(schema.ROWS), *counts))
     for ranker in rankers:
         tell_unusable(run, ranker, "candidates", row[schema.ROWS], row)
+    return int(row[schema.ROWS])
 
 
 def _tell(run: Run, as_of: dt.date, where: Slice, model: str) -> None:

@@ -43,7 +43,7 @@ def contributions(ranker: Ranker, rows: DataFrame, keys: Sequence[str]) -> DataF
 
 def _at_means(ranker: Ranker) -> Column:
     """Return the numbers, those of the column that is left out at their means."""
-    means, columns = F.lit(list(ranker.means)), F.lit(list(ranker.vector.column_of))
+    means, columns = F.lit([one.mean for one in ranker.trained.values()]), F.lit(list(ranker.vector.column_of))
     zipped = F.arrays_zip(F.col(NUMBERS).alias("number"), means.alias("mean"), columns.alias("column"))
     is_left_out = F.col(_LEFT_OUT).isNotNull()
     return F.transform(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from winnow import schema
+from winnow.moments import Moments
 from winnow.ranking import calibrators
 from winnow.ranking.calibrators import Calibrator
 from winnow.ranking.learners import LEARNERS, Model
@@ -22,8 +24,8 @@ class Ranker:
     learner: str
     model: Model
     vector: Vector
-    #: Mean of each number of the vector in training: what stands for "not known" when a score is explained.
-    means: tuple[float, ...]
+    #: What each number of the vector was like in training, by its name; a mean stands for "not known" when a score is explained.
+    trained: Mapping[str, Moments]
     #: How much each number of the vector matters, 1 in sum.
     importances: tuple[float, ...]
     #: Column -> share of the training rows that had no usable value, and its default instead; others had one in every row.
@@ -49,7 +51,8 @@ class Ranker:
             str(schema.LABEL): self.label,
             "learner": self.learner,
             "vector": self.vector.as_record(),
-            "means": list(self.means),
+            "means": [one.mean for one in self.trained.values()],
+            "deviations": [one.deviation for one in self.trained.values()],
             "importances": list(self.importances),
             "importance_method": LEARNERS[self.learner].importance,
             "defaulted": dict(self.defaulted),
@@ -62,12 +65,14 @@ class Ranker:
     @classmethod
     def from_record(cls, record: Mapping[str, Any], model: Model) -> Ranker:
         """Return the ranker that ``as_record`` told of, with its model."""
+        vector, means = Vector.from_record(record["vector"]), record["means"]
+        deviations = record.get("deviations") or [math.inf] * len(means)  # not told of by rankers of earlier versions
         return cls(
             label=record[schema.LABEL],
             learner=record["learner"],
             model=model,
-            vector=Vector.from_record(record["vector"]),
-            means=tuple(record["means"]),
+            vector=vector,
+            trained=dict(zip(vector.names, map(Moments, means, deviations), strict=True)),
             importances=tuple(record["importances"]),
             defaulted=record.get("defaulted", {}),  # not told of by rankers of earlier versions
             correction=record["correction"],

@@ -12,11 +12,12 @@ from pyspark.sql import functions as F
 from winnow import schema
 from winnow.contracts import Step
 from winnow.errors import DataError
+from winnow.moments import Moments, moments, read_moments
 from winnow.ranking.learners import LEARNERS
 from winnow.ranking.settings import RankingSettings
-from winnow.ranking.vectors import Vector
+from winnow.ranking.vectors import FEATURES, Vector
 
-_MEANS, _SPREADS, _LEAST, _MOST = "means", "spreads", "least_weight", "most_weight"
+_LEAST, _MOST = "least_weight", "most_weight"
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,8 @@ class Survey:
     weights: tuple[float, float]
     #: Column -> rows without a usable value, where learners see a default; columns without any left out.
     missing: Mapping[str, int]
-    #: Mean and standard deviation of each number of the vector.
-    means: tuple[float, ...]
-    spreads: tuple[float, ...]
+    #: Number of the vector -> its mean and standard deviation.
+    moments: Mapping[str, Moments]
 
     @property
     def is_weighted(self) -> bool:
@@ -47,14 +47,12 @@ def survey(vector: Vector, defaults: Mapping[str, Column] | None = None) -> Step
     """
 
     def step(rows: DataFrame) -> DataFrame:
-        numbers = vector.components()
-        return rows.agg(
+        return rows.transform(vector.assemble()).agg(
             F.count(F.lit(1)).alias(schema.ROWS),
             F.count_if(F.col(schema.CLASS) == 1).alias(schema.POSITIVES),
             F.min(schema.WEIGHT).alias(_LEAST),
             F.max(schema.WEIGHT).alias(_MOST),
-            F.array(*(F.avg(number) for number in numbers)).alias(_MEANS),
-            F.array(*(F.stddev_pop(number) for number in numbers)).alias(_SPREADS),
+            *moments(F.col(FEATURES)),
             *(F.count_if(is_unusable).alias(_missing(name)) for name, is_unusable in vector.unusable(defaults).items()),
         )
 
@@ -73,7 +71,7 @@ def read_survey(row: Mapping[str, Any], label: str, vector: Vector, settings: Ra
             f"{rows - positives:,} negatives. Prepare examples of more days, or choose other training days ([splitting])."
         )
     missing = {name: row[_missing(name)] for name in vector.columns if row[_missing(name)]}
-    found = Survey(label, rows, positives, (row[_LEAST], row[_MOST]), missing, tuple(row[_MEANS]), tuple(row[_SPREADS]))
+    found = Survey(label, rows, positives, (row[_LEAST], row[_MOST]), missing, read_moments(row, vector.names))
     if not found.weights[0] > 0:
         raise DataError(
             f"{label}: expected weights above 0, found {found.weights[0]:g}. Set weighting.balance below 1."

@@ -149,6 +149,19 @@ RELIABILITY = Table(
     filtered_by=(END_DATE, PROTOCOL, MODEL),
 )
 
+READ_COLUMN = Column("read_column", "string", "a column that the ranker reads, or column=word for one of its words")
+MEAN_VALUE = Column("mean_value", "double", "its mean over the rows")
+STANDARD_DEVIATION = Column("standard_deviation", "double", "its standard deviation over the rows")
+
+SERVED_COLUMNS = Table(
+    "served_columns",
+    "what a ranker read of all that was scored for the lists of a day: what later days are held against",
+    (AS_OF_DATE, MODEL, LABEL, READ_COLUMN, ROWS, MEAN_VALUE, STANDARD_DEVIATION, RUN_ID),
+    key=(AS_OF_DATE, MODEL, LABEL, READ_COLUMN),
+    partition=(AS_OF_DATE, MODEL),
+    filtered_by=(AS_OF_DATE, MODEL),
+)
+
 STUDY = Column("study", "string", "name of the search that the trial belongs to")
 TRIAL_ID = Column("trial_id", "string", "hash of what was tried, on which data: equal trials are made once")
 TRIAL = Column("trial", "int", "place in the search, from 1")
