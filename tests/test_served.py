@@ -83,7 +83,7 @@ def test_a_message_names_the_worst_first_and_severity_is_the_settings():
     served = {name: Moments(10.0 + 3 * place, 10.0) for place, name in enumerate("abcdefg")}
     (one,) = inspect_served(DAY, LABEL, served, {}, history, dataclasses.replace(GuardSettings(), served_shift="block"))
     assert one.severity == "block"
-    assert "6 columns" in one.message
+    assert "the means of 6 columns" in one.message
     assert one.message.index("g 28 (") < one.message.index("f 25 (") < one.message.index("c 16 (")
     assert "b 13" not in one.message
     assert one.message.endswith(", ...")

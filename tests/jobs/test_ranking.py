@@ -232,7 +232,7 @@ def test_what_rankers_read_is_kept_and_a_shifted_source_is_told_or_stops_the_lis
     assert DeltaTable(f"{root}/recommendations").version() == version
     ended = run_job(*shifted)
     assert ended.code == 0, ended.err
-    assert "1 columns have another mean than the days before let expect: media_duration_s" in ended.err
+    assert "the means of 1 columns are not as the days before let expect: media_duration_s" in ended.err
     (finding,) = json.loads(read(root, "runs").orderBy(F.col("finished_ts").desc()).head()["findings"])
     assert finding["rule"] == "served_shift"
     assert finding["found"] == pytest.approx(1.2 * kept["mean_value"])

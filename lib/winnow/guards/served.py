@@ -93,6 +93,6 @@ def _finding(day: str, label: str, rule: ServedRule, far: Iterable[_Far], settin
     )
     more = ", ..." if len(worst) > settings.strata_named else ""
     against = "training lets" if rule == "training_skew" else "the days before let"
-    told = f"{day}: of what {label} reads, {len(worst)} columns have another mean than {against} expect: {named}{more}"
+    told = f"{day}: of what {label} reads, the means of {len(worst)} columns are not as {against} expect: {named}{more}"
     first = worst[0]
     yield Finding(rule, severity, told, first.found, first.low, first.high, label)
