@@ -90,10 +90,10 @@ cluster-up: setup ## start a Spark master and two workers on this machine, as pr
 cluster-down: setup ## end them, whatever state they are in
 	@$(VENV_PYTHON) tools/cluster.py down
 
-cluster-test: setup ## run every job on such a cluster of the tests' own: 26 minutes
+cluster-test: setup ## run every job on such a cluster of the tests' own, and with a worker lost in each: 45 minutes
 	@$(VENV_PYTHON) -m pytest -o timeout=3600 tests/cluster $(ARGS)
 
-fault-test: setup ## try every fault of docs/reliability.md, print what came out and keep it there: 30 minutes
+fault-test: setup ## try every fault of docs/reliability.md, print what came out and keep it there: 45 minutes
 	@$(VENV_PYTHON) -m pytest -o timeout=1800 tests/faults tests/cluster/test_lost_worker.py $(ARGS)
 
 real-test: setup ## fit every source of candidates and the rankers to the real log, and hold what docs tell of them: minutes

@@ -1,7 +1,5 @@
 """The first half of the line as assets of Dagster, a partition a day: a sketch to start from."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 
