@@ -7,11 +7,12 @@ import pytest
 from pyspark.sql import functions as F
 
 from reliability import fault
+from winnow.guards import GuardSettings
 
 #: Days of the log: so many whose windows are not full yet, then those of training, then those with lists.
 FIRST, FILLING, TRAINED, SERVED = dt.date(2026, 1, 1), 7, 5, 14
 #: The first days with lists only tell the others what is usual.
-COMPARED = 10
+COMPARED = SERVED - GuardSettings().least_served_days
 LARGER = 1.2
 #: What is a fifth larger: a column of a source; and a column that rankers read and that must be named for it.
 SHIFTED = {
@@ -20,24 +21,11 @@ SHIFTED = {
     ("user_tiles", "engaged_rows"): "user_engaged_rate_7d",
 }
 COLUMNS = (
-    *(
-        "user_age_years",
-        "user_account_days",
-        "user_session_s",
-        "user_acted_rate",
-        "user_log_searches",
-        "user_engaged_rate_7d",
-    ),
-    *("user_log_rows_7d", "user_active_days_7d", "media_log_length_s", "media_public_rating", "media_log_age_days"),
-    *(
-        "media_maturity_years",
-        "media_engaged_rate_7d",
-        "media_log_rows_7d",
-        "cross_genre_rate",
-        "cross_log_genre_engaged",
-    ),
-    *("cross_length_rate", "cross_language_match"),
-)
+    "user_age_years", "user_account_days", "user_session_s", "user_acted_rate", "user_log_searches",
+    "user_engaged_rate_7d", "user_log_rows_7d", "user_active_days_7d", "media_log_length_s", "media_public_rating",
+    "media_log_age_days", "media_maturity_years", "media_engaged_rate_7d", "media_log_rows_7d", "cross_genre_rate",
+    "cross_log_genre_engaged", "cross_length_rate", "cross_language_match",
+)  # fmt: skip
 SETTINGS = (
     "--set", "synthetic.rows_per_day=5000", "--set", "synthetic.users=400", "--set", "synthetic.media=250",
     "--set", "synthetic.engaged_rate=0.15", "--set", "features.windows_days=[7]", "--set", 'features.crosses=["genre", "length"]',

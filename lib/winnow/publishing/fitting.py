@@ -57,7 +57,8 @@ def fit_ranker(run: Run, label: str, rows: DataFrame, columns: Sequence[str], ra
     counted = pipeline.fetch(rows.transform(ranking.frequent_levels(words, asked.most_levels))) if words else []
     vector = Vector(tuple(numbers), ranking.read_levels(counted, words))
     defaults = features.took_default(rows, run.settings.features)
-    (row,) = pipeline.fetch(rows.transform(ranking.survey(vector, defaults)))
+    assembled = rows.transform(vector.assemble())
+    (row,) = pipeline.fetch(assembled.transform(ranking.survey(vector, defaults)))
     found = ranking.read_survey(row, label, vector, asked)
     run.say(
         f"{found.label}: {found.rows:,} training rows, {found.positives:,} of them positive, {len(vector.columns)} columns as "
@@ -68,7 +69,7 @@ def fit_ranker(run: Run, label: str, rows: DataFrame, columns: Sequence[str], ra
         run.say(f"{found.label}: rows without a usable value, which have the column's default: {counts}")
     _check_probabilities(found, asked)
     run.tables.describe(f"{label}: fit of {asked.model}")
-    model = LEARNERS[asked.model].fit(rows.transform(vector.assemble()), asked)
+    model = LEARNERS[asked.model].fit(assembled, asked)
     is_corrected = asked.correction == "on_scores"
     return Ranker(
         label=label,

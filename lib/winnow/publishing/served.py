@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
-from winnow import features, guards, pipeline, schema
-from winnow.guards import Served
+from winnow import features, pipeline, schema
+from winnow.guards import Finding, Served, inspect_served
 from winnow.moments import Moments, moments, read_moments
 from winnow.publishing.profiles import clock_of
 from winnow.ranking import FEATURES, Ranker
@@ -29,7 +29,7 @@ class Watched:
         """Return rows that have FEATURES as they are; whoever reads them all fills in the observation."""
         return rows.observe(self.observation, *moments(F.col(FEATURES)))
 
-    def served(self, told_by_context: Sequence[str]) -> Served:
+    def served(self, told_by_context: Collection[str]) -> Served:
         """Return what its columns were like, without those that the context tells, once the rows were read."""
         vector = self.ranker.vector
         column_of = dict(zip(vector.names, vector.column_of, strict=True))
@@ -42,25 +42,16 @@ def check_served(run: Run, as_of: dt.date, watched: Sequence[Watched]) -> Mappin
 
     Raises GuardError where the settings say that such lists are not to be published.
     """
-    settings = run.settings
-    of_context = {one.name for one in features.declared(settings.features, clock_of(run)) if one.source == "context"}
-    own = sorted(of_context | set(settings.ranking.context))
-    found = {one.ranker.label: one.served(own) for one in watched}
+    declared = features.declared(run.settings.features, clock_of(run))
+    told_by_context = {one.name for one in declared if one.source == "context"} | set(run.settings.ranking.context)
+    found = {one.ranker.label: one.served(told_by_context) for one in watched}
     history = _history(run, as_of)
-    run.heed(
-        [
-            finding
-            for one in watched
-            for finding in guards.inspect_served(
-                str(as_of),
-                one.ranker.label,
-                found[one.ranker.label],
-                one.ranker.trained,
-                [day[one.ranker.label] for day in history.values() if one.ranker.label in day],
-                settings.guards,
-            )
-        ]
-    )
+    findings: list[Finding] = []
+    for one in watched:
+        label, trained = one.ranker.label, one.ranker.trained
+        before = history.get(label, [])
+        findings += inspect_served(str(as_of), label, found[label], trained, before, run.settings.guards)
+    run.heed(findings)
     return found
 
 
@@ -83,21 +74,23 @@ def keep_served(run: Run, where: Slice, rows: int, found: Mapping[str, Served]) 
     run.tables.replace(schema.SERVED_COLUMNS, made, where, record=run.metadata(), files=1)
 
 
-def _history(run: Run, as_of: dt.date) -> dict[dt.date, dict[str, dict[str, Moments]]]:
-    """Return, of the days before that have lists, in order, what each label read."""
+def _history(run: Run, as_of: dt.date) -> dict[str, list[dict[str, Moments]]]:
+    """Return by label what was read on each of the days before that have lists, in their order."""
     stored = run.tables.read_latest(schema.SERVED_COLUMNS)
     if stored is None:
         return {}
     first = as_of - dt.timedelta(days=run.settings.guards.history_days)
     run.tables.describe(f"{as_of}: what was read for the lists of the days before")
-    found: dict[dt.date, dict[str, dict[str, Moments]]] = {}
     rows = stored.where(
         (F.col(schema.MODEL) == run.settings.ranking.called)
         & (F.col(schema.AS_OF_DATE) >= F.lit(first))
         & (F.col(schema.AS_OF_DATE) < F.lit(as_of))
     )
-    for row in sorted(pipeline.fetch(rows), key=lambda row: row[schema.AS_OF_DATE]):
-        of_day = found.setdefault(row[schema.AS_OF_DATE], {})
-        of_label = of_day.setdefault(row[schema.LABEL], {})
-        of_label[row[schema.READ_COLUMN]] = Moments(row[schema.MEAN_VALUE], row[schema.STANDARD_DEVIATION])
+    by_day: dict[tuple[str, dt.date], dict[str, Moments]] = {}
+    for row in pipeline.fetch(rows):
+        served = by_day.setdefault((row[schema.LABEL], row[schema.AS_OF_DATE]), {})
+        served[row[schema.READ_COLUMN]] = Moments(row[schema.MEAN_VALUE], row[schema.STANDARD_DEVIATION])
+    found: dict[str, list[dict[str, Moments]]] = {}
+    for (label, _), served in sorted(by_day.items()):
+        found.setdefault(label, []).append(served)
     return found

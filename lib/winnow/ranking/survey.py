@@ -41,13 +41,13 @@ class Survey:
 
 
 def survey(vector: Vector, defaults: Mapping[str, Column] | None = None) -> Step:
-    """Return the step from training rows (the vector's columns, label, weight) to the one row that ``read_survey`` reads.
+    """Return the step from training rows (assembled, with label and weight) to the one row that ``read_survey`` reads.
 
     ``defaults``: as ``Vector.unusable`` takes them.
     """
 
     def step(rows: DataFrame) -> DataFrame:
-        return rows.transform(vector.assemble()).agg(
+        return rows.agg(
             F.count(F.lit(1)).alias(schema.ROWS),
             F.count_if(F.col(schema.CLASS) == 1).alias(schema.POSITIVES),
             F.min(schema.WEIGHT).alias(_LEAST),
