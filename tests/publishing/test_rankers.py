@@ -7,6 +7,7 @@ import pytest
 
 from winnow.config import Settings
 from winnow.errors import ModelError
+from winnow.moments import Moments
 from winnow.ranking import LEARNERS, Ranker, Vector
 
 pytestmark = pytest.mark.not_on("sail", why="it has no Spark ML")
@@ -38,7 +39,10 @@ def stored(spark, run_of):
     rows = spark.createDataFrame([(1.0, 1, 1.0), (0.0, 0, 1.0)] * 5, f"{FEATURE} double, label int, weight double")
     run = run_of()
     model = LEARNERS["logistic"].fit(rows.transform(vector.assemble()), run.settings.ranking)
-    store_rankers(run, [Ranker("watched", "logistic", model, vector, (0.5,), (1.0,), {FEATURE: 0.25}, "on_scores")], {})
+    ranker = Ranker(
+        "watched", "logistic", model, vector, {FEATURE: Moments(0.5, 0.5)}, (1.0,), {FEATURE: 0.25}, "on_scores"
+    )
+    store_rankers(run, [ranker], {})
 
 
 @pytest.mark.parametrize(
