@@ -18,7 +18,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,11 +107,11 @@ class Cluster:
         return str(self._place()["master"])
 
     def alive_workers(self) -> int:
-        """Return how many workers the master counts on, 0 where there is no master."""
+        """Return how many workers the master counts on, 0 where there is no master, or one that is not ready to tell."""
         try:
             with urllib.request.urlopen(self._place()["screen"], timeout=5) as answer:  # noqa: S310 - an address of ours
                 told: dict[str, Any] = json.load(answer)
-        except (OSError, urllib.error.URLError):
+        except (OSError, json.JSONDecodeError):  # the screen answers, with an empty page, before the master does
             return 0
         return int(told["aliveworkers"])
 

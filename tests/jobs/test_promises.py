@@ -1,6 +1,7 @@
 """Promises of the main job: a day is the unit, whatever runs twice or late. What dies or runs at once: tests/faults."""
 
 import datetime as dt
+import functools
 import threading
 import time
 from pathlib import Path
@@ -105,14 +106,14 @@ def lost(tmp_path):
             time.sleep(0.05)
         return value
 
-    def lose(write, rows):
+    def lose(write, rows, column):
         try:
-            write(rows.withColumn("user_id", wait("user_id")))
+            write(rows.withColumn(column, wait(column)))
         except Exception as found:
             fault.append(found)
 
-    def run(write, rows, rival):
-        loser = threading.Thread(target=lose, args=(write, rows))
+    def run(write, rows, rival, column="user_id"):
+        loser = threading.Thread(target=lose, args=(write, rows, column))
         loser.start()
         try:
             deadline = time.monotonic() + 60
@@ -175,6 +176,28 @@ def test_of_two_runs_of_one_day_the_examples_of_one_never_stand_with_the_ledger_
         assert (again.code, "1 of 1 days are new" in again.err) == (0, True), again.err
     asked = prepare(tmp_path, "--date", day, "--set", "sampling.seed=2", "--changed")
     assert "0 of 1 days" in asked.err, asked.err
+
+
+def test_of_two_runs_that_write_the_ledger_at_once_the_one_whose_examples_stand_wins(
+    prepare, spark, tmp_path, read, monkeypatch, lost
+):
+    """A run that has lost its examples, and does not know it yet, commits its ledger while the winner's is on its way."""
+    other, replace, lost_once = Tables(spark, load(), str(tmp_path)), Tables.replace, []
+
+    def disturbed(tables, table, rows, where, **named):
+        if table is schema.LEDGER and not lost_once:
+            rival = functools.partial(replace, other, table, rows, where, record="{}")
+            lost_once.append(lost(lambda slow: replace(tables, table, slow, where, **named), rows, rival, "positives"))
+            raise ConcurrentRunError(lost_once[0])
+        return replace(tables, table, rows, where, **named)
+
+    monkeypatch.setattr(Tables, "replace", disturbed)
+    ended = prepare(tmp_path, "--date", DAYS[0])
+    assert lost_once
+    assert ended.code == 0, ended.err
+    (ledger_of,) = {row.run_id for row in read(tmp_path, "ledger").collect()}
+    assert ledger_of == read(tmp_path, "runs").head().run_id
+    assert "0 of 1 days" in prepare(tmp_path, "--date", DAYS[0], "--changed").err
 
 
 @pytest.mark.not_on("sail", why="it appends again")

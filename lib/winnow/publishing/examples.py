@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from winnow import guards, ledger, schema
@@ -22,6 +23,9 @@ _Kept = Mapping[tuple[str, str], tuple[int, int]]
 
 #: An inexact sample that differs by more deviations from what its rates promise was not drawn by them.
 _MOST_SIGMAS = 7.0
+
+#: Times that the ledger is written anew when a run that has lost its examples commits to it first.
+_TRIES = 5
 
 
 def publish_examples(run: Run, day: dt.date, *, force: bool = False) -> None:
@@ -107,17 +111,31 @@ def _tell(run: Run, prepared: Prepared, kept: _Kept, known: Mapping[str, set[str
     rows = run.tables.local(schema.LEDGER, records)
     run.tell(_with_kept(prepared.funnel, kept))
     run.tables.describe(f"{prepared.day}: write the ledger")
-    where: Slice = {schema.EVENT_DATE: prepared.day}
-    _check_not_lost(run, prepared.day)
-    run.tables.replace(schema.LEDGER, rows, where, record=run.metadata(), files=1)
+    _write_ledger(run, rows, prepared.day)
     try:
         _check_not_lost(run, prepared.day)
     except ConcurrentRunError:
         # Without a ledger the day is due; one of other examples would be believed.
-        own: Slice = {**where, schema.RUN_ID: run.run_id}
+        own: Slice = {schema.EVENT_DATE: prepared.day, schema.RUN_ID: run.run_id}
         run.tables.replace(schema.LEDGER, run.tables.local(schema.LEDGER, []), own, record=run.metadata(), files=1)
         raise
     run.say(f"{prepared.day}: published")
+
+
+def _write_ledger(run: Run, rows: DataFrame, day: dt.date) -> None:
+    """Replace the day's ledger, as long as the stored examples are this run's.
+
+    A run whose examples these have replaced may write its ledger at the same time, or take it back. Where its commit comes
+    first this one is tried again: the ledger is for whoever's examples stand, and if both gave way nobody would have won.
+    """
+    for tries_left in reversed(range(_TRIES)):
+        _check_not_lost(run, day)
+        try:
+            run.tables.replace(schema.LEDGER, rows, {schema.EVENT_DATE: day}, record=run.metadata(), files=1)
+            return
+        except ConcurrentRunError:
+            if not tries_left:
+                raise
 
 
 def _check_not_lost(run: Run, day: dt.date) -> None:
