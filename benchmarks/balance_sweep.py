@@ -4,8 +4,9 @@
 
 On a synthetic log whose examples are prepared (with weighting.balance = --balance, above 0): for each b the weights of the
 training days are made anew, w+ = (1 - b) + b g / mean g, a GBT is fitted, and of what each user was shown on the test day the
-best third by score is chosen. Written to results/balance.csv: b, mean true_probability of the chosen (engagement), and their
-mean true_probability * duration (seconds watched to the end). Points of the trade that A/B tests choose among.
+best third by score is chosen. Written to results/balance.csv, and drawn in balance.svg: b, mean true_probability of the chosen
+(engagement), and their mean true_probability * duration (seconds watched to the end). Points of the trade that A/B tests choose among.
+The exit code is 1 where engagement does not fall, or watch time does not rise, with each step of b.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ import argparse
 import csv
 import os
 import sys
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
+from chart import Line, Lines, svg
 from winnow import pipeline, schema
 from winnow.engines import EngineSettings, start_session
 from winnow.ranking import LEARNERS, RankingSettings, Vector
@@ -29,8 +33,8 @@ RESULTS = Path(__file__).with_name("results") / "balance.csv"
 BALANCES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
-def main() -> None:
-    """Fit a ranker for each b, and write what each chooses."""
+def main() -> int:
+    """Fit a ranker for each b, write and draw what each chooses, and return 1 where a step of b is no step of the trade."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", required=True)
     parser.add_argument("--train-end", required=True, help="last training day")
@@ -73,7 +77,22 @@ def main() -> None:
         writer = csv.DictWriter(out, list(found[0]))
         writer.writeheader()
         writer.writerows(found)
+    asked.out.with_suffix(".svg").write_text(picture(found), encoding="utf-8")
+    steps = list(pairwise(found))
+    falls = all(after["engagement"] < before["engagement"] for before, after in steps)
+    rises = all(after["watch_s"] > before["watch_s"] for before, after in steps)
+    return 0 if falls and rises else 1
+
+
+def picture(found: Sequence[Mapping[str, float]]) -> str:
+    """Return both sides of the trade over b, side by side, as SVG."""
+    sides = (("engagement", "Mean probability of a positive"), ("watch_s", "Expected seconds watched to the end"))
+    panels = []
+    for style, (side, title) in enumerate(sides):
+        points = [(point["balance"], point[side]) for point in found]
+        panels.append(Lines(title, "balance b", [Line("chosen third", points, style)], is_log=False, is_log_x=False))
+    return svg(panels)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -35,12 +35,13 @@ class Line:
 
 @dataclass(frozen=True)
 class Lines:
-    """Lines over a logarithmic x; y is logarithmic too, or begins at 0."""
+    """Lines over an x that is logarithmic, or even; y is logarithmic too, or begins at 0."""
 
     title: str
     x_title: str
     lines: Sequence[Line]
     is_log: bool = True
+    is_log_x: bool = True
 
 
 @dataclass(frozen=True)
@@ -79,10 +80,10 @@ def _lines(panel: Lines) -> list[str]:
     if not points:
         return [_text(_LEFT, HEIGHT / 2, "not measured", "told")]
     ticks = sorted({x for x, _ in points})
-    x_of = _scale(ticks[0], ticks[-1], _LEFT + 8, WIDTH - _RIGHT - 8, math.log)
+    x_of = _scale(ticks[0], ticks[-1], _LEFT + 8, WIDTH - _RIGHT - 8, math.log if panel.is_log_x else float)
     low, high = min(y for _, y in points), max(y for _, y in points)
     levels = _log_levels(low, high) if panel.is_log else _levels(high)
-    y_of = _scale(levels[0], levels[-1], HEIGHT - _BOTTOM, _TOP, math.log if panel.is_log else lambda value: value)
+    y_of = _scale(levels[0], levels[-1], HEIGHT - _BOTTOM, _TOP, math.log if panel.is_log else float)
     parts = [_text((_LEFT + WIDTH - _RIGHT) / 2, HEIGHT - 12, panel.x_title, "told", "middle")]
     for level in levels:
         parts.append(f'<path class="grid" d="M{_LEFT} {y_of(level):.1f}H{WIDTH - _RIGHT}"/>')
