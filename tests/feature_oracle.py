@@ -34,6 +34,7 @@ CONTENTS = """
     union select media_id, 'composer', composer from media
     union select media_id, 'language', language from media
     union select media_id, 'distributor', distributor from media
+    union select media_id, 'media', media_id::varchar from media
 """
 ASPECTS = """
     create table aspects as
@@ -119,6 +120,14 @@ class Oracle:
         if (day, "user_id") not in self.priors:
             self.learn(day)
         return {**self._user(day, user), **self._media(day, media), **self._context(day, row), **self._cross(day, row)}
+
+    def lists(self, impression_id):
+        """Return name -> values of every list of one impression's user."""
+        day, user = self.one("select as_of_date, user_id from shown where impression_id = ?", impression_id)
+        day -= self.lag
+        engaged = [value for value, (_, k, _) in self._remembered(day, user, "media").items() if k]
+        terms = list(self._terms(day, user))[: self.asked.most_values]
+        return {"user_media": engaged[: self.asked.most_listed], "user_terms": terms[: self.asked.most_listed]}
 
     def _sums(self, who, key, first, day):
         return self.one(

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from winnow import features, schema
+from winnow.features.settings import MEDIA_ASPECT
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "data-dictionary.md"
 INTRODUCTION = """# Data dictionary
@@ -18,7 +19,8 @@ from the declarations in `lib/winnow/features/`, with the settings of `conf/base
 flag for each value that they name. A tile serves the days that begin at its `known_at` or later. That moment follows from the
 tile's day and the settings (`splitting.utc_offset_h`, `labelling.maturity_hours`) and not from when the tile was built, so rows
 that come later than that, and are summed when a day is built again, count as known with their day. A feature is its default where its source is missing, null, NaN or infinite: rows without a
-user or media row, values never seen. Categories are for models that embed them; all others train trees and linear models.
+user or media row, values never seen. Categories are for models that embed them, and so are lists (`ranking.deep.lists`); all others train trees and linear models.
+`user_media` is there where `features.crosses` has media.
 
 | feature | kind | source | window, days | default | |
 | --- | --- | --- | --- | --- | --- |
@@ -34,6 +36,10 @@ def _features() -> str:
     lines = [
         f"| `{feature.name}` | {feature.kind} | {feature.source} | {feature.window_days or ''} | {feature.default:g} | {feature.doc} |"
         for feature in features.declared(features.FeatureSettings())
+    ]
+    lines += [
+        f"| `{one.name}` | list | {one.source} | {one.window_days} | [] | {one.doc} |"
+        for one in features.declared_lists(features.FeatureSettings(crosses=(MEDIA_ASPECT,)))
     ]
     return FEATURES + "\n".join([*lines, ""])
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from winnow.errors import SettingsError
+from winnow.neural.keys import NOTHING
 from winnow.neural.nets import facts_of
 from winnow.ranking import LEARNERS, NUMBERS, RankingSettings, vectorise
 from winnow.ranking.settings import DeepSettings
@@ -143,6 +144,17 @@ def test_two_fits_agree_whatever_order_the_rows_come_in(learn, columns):
     order = np.random.default_rng(3).permutation(800)
     shuffled = pa.table(columns).take(order)
     assert learn(columns) == learn({name: shuffled.column(name) for name in columns})
+
+
+def test_each_id_and_list_is_multiplied_with_each_other():
+    net = deep_net.DeepNet(1, 2, 1, replace(OWN, width=4))
+    torch.nn.init.zeros_(net.layers[-1].weight)  # so that nothing but the products is left
+    torch.nn.init.zeros_(net.layers[-1].bias)
+    user, media, first, second = net.embeddings.table.weight[[5, 7, 9, 11]]
+    watched = (first + second) / 2
+    by_hand = user @ media + user @ watched + media @ watched
+    found = net(torch.zeros(1, 1), torch.tensor([[5, 7]]), torch.tensor([[9, 11, NOTHING]]))
+    assert float(found.detach()) == pytest.approx(float(by_hand.detach()), rel=1e-5)
 
 
 def test_a_list_that_is_no_column_or_no_id_at_all_is_refused():

@@ -10,7 +10,7 @@ import pytest
 
 from conftest import ON_SAIL
 from feature_oracle import CONTENT, Oracle
-from winnow.features.settings import CONTEXT
+from winnow.features.settings import CONTEXT, MEDIA_ASPECT
 
 DAYS = [dt.date(2025, 1, 6) + dt.timedelta(days=place) for place in range(3)]
 WORLD = [
@@ -122,8 +122,9 @@ SHORT = {
     "features.windows_days": [1, 2, 4],
     "features.half_life_days": 2,
     "features.half_lives": 2,
-    "features.crosses": [*CONTENT, *CONTEXT],
+    "features.crosses": [*CONTENT, *CONTEXT, MEDIA_ASPECT],
     "features.most_values": 3,
+    "features.most_listed": 2,
     "features.top_distributors": 2,
 }
 #: A log kept in another zone, whose watch times settle half a day after its days, of users some of whom live elsewhere.
@@ -148,7 +149,7 @@ def test_every_windowed_feature_is_what_the_oracle_says(changes, six_days, tmp_p
     from pyspark.sql import functions as F
 
     from winnow.config import Settings
-    from winnow.features import as_of_day, declared, featured
+    from winnow.features import as_of_day, declared, declared_lists, featured
     from winnow.publishing import read_profiles
     from winnow.publishing.profiles import clock_of
 
@@ -185,6 +186,12 @@ def test_every_windowed_feature_is_what_the_oracle_says(changes, six_days, tmp_p
             for name, value in expected.items()
             if abs(row[name] - value) > 1e-9 * max(1.0, abs(value))
         ]
+        told += [
+            f"{row['impression_id']} {name}: expected {values}, found {row[name]}"
+            for name, values in oracle.lists(row["impression_id"]).items()
+            if row[name] != values
+        ]
+    assert {len(row[one.name]) for row in found for one in declared_lists(settings)} == {0, 1, 2}
     assert len(found) == 150
     assert not told, "\n".join([str(len(told)), *told[:20]])
 

@@ -13,10 +13,12 @@ from winnow.features.featured import (
     columns,
     declared,
     featured,
+    names,
     took_default,
     without_source,
 )
-from winnow.features.kinds import Feature
+from winnow.features.kinds import Feature, ListFeature
+from winnow.features.lists import declared_lists
 from winnow.features.profiles import Profiles, Tiles, Vectors, check_known, profiles
 from winnow.features.settings import Clock, FeatureSettings
 
@@ -25,6 +27,7 @@ __all__ = [
     "Clock",
     "Feature",
     "FeatureSettings",
+    "ListFeature",
     "Profiles",
     "Tiles",
     "Vectors",
@@ -33,7 +36,9 @@ __all__ = [
     "check_known",
     "columns",
     "declared",
+    "declared_lists",
     "featured",
+    "names",
     "profiles",
     "took_default",
     "without_source",

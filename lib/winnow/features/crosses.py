@@ -13,7 +13,7 @@ from winnow.features.kinds import Feature, Formula, Kind, Known
 from winnow.features.media import engaged_rate as media_rate
 from winnow.features.media import length_s, maturity_years
 from winnow.features.moments import daypart, length_band, local_hour
-from winnow.features.settings import TERM_ASPECT, Clock, FeatureSettings
+from winnow.features.settings import MEDIA_ASPECT, TERM_ASPECT, Clock, FeatureSettings
 from winnow.features.smoothing import STRENGTH, smoothed
 from winnow.features.users import age_years, country
 from winnow.features.users import engaged_rate as user_rate
@@ -50,6 +50,7 @@ def _entries(settings: FeatureSettings, clock: Clock) -> dict[str, Formula]:
         str(schema.SURFACE): _surface,
         "daypart": lambda known: daypart(hour(known)),
         "length": lambda known: length_band(length_s(known)),
+        MEDIA_ASPECT: lambda known: known.context(schema.MEDIA_ID).cast("string"),
     }
     of_media = (schema.DIRECTOR, schema.CREATOR, schema.COMPOSER, schema.LANGUAGE, schema.DISTRIBUTOR)
     single |= {str(column): partial(Known.media, name=column) for column in of_media}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -11,7 +11,8 @@ from winnow import schema
 from winnow.contracts import HELPER, Step, named
 from winnow.errors import ContractError
 from winnow.features import context, crosses, media, users
-from winnow.features.kinds import Feature, Known, of_source
+from winnow.features.kinds import Feature, Known, ListFeature, of_source
+from winnow.features.lists import declared_lists
 from winnow.features.profiles import Profiles
 from winnow.features.settings import Clock, FeatureSettings
 
@@ -28,6 +29,11 @@ def declared(settings: FeatureSettings, clock: Clock | None = None) -> tuple[Fea
         *context.declared(settings, moments),
         *crosses.declared(settings, moments),
     )
+
+
+def names(settings: FeatureSettings) -> set[str]:
+    """Return the names of all features, lists too."""
+    return {feature.name for feature in declared(settings)} | {one.name for one in declared_lists(settings)}
 
 
 def columns(settings: FeatureSettings) -> list[str]:
@@ -56,7 +62,7 @@ def as_of_day(clock: Clock) -> Step:
 
 
 def featured(profiles: Profiles, settings: FeatureSettings) -> Step:
-    """Return the step that adds a column for each declared feature to rows, none null, NaN or infinite, and DEFAULTED.
+    """Return the step that adds a column for each declared feature and list to rows, none null, NaN or infinite, and DEFAULTED.
 
     Rows in: user_id, media_id, as_of_date; impression_ts, media_duration_s, device, surface, position, country where they
     are there. Rows whose day, user or media has no profile have defaults. Rows are joined to users by (as_of_date, user_id),
@@ -64,11 +70,12 @@ def featured(profiles: Profiles, settings: FeatureSettings) -> Step:
     """
 
     def step(rows: DataFrame) -> DataFrame:
-        features = declared(settings, profiles.clock)
+        features, lists = declared(settings, profiles.clock), declared_lists(settings)
         # What a formula gives is looked at more than once, so it is a column first.
-        raw = _joined(rows, profiles, features).transform(_raw(rows.columns, features))
+        raw = _joined(rows, profiles, names(settings)).transform(_raw(rows.columns, features, lists))
         defaulted = F.array(*(~_is_usable(feature.name) for feature in features)).alias(DEFAULTED)
-        return raw.select(*map(named, rows.columns), *map(_filled, features), defaulted)
+        listed = (one.name for one in lists)
+        return raw.select(*map(named, rows.columns), *map(_filled, features), *listed, defaulted)
 
     return step
 
@@ -93,11 +100,11 @@ def without_source(rows: DataFrame, profiles: Profiles, settings: FeatureSetting
     return found
 
 
-def _joined(rows: DataFrame, profiles: Profiles, features: Iterable[Feature]) -> DataFrame:
+def _joined(rows: DataFrame, profiles: Profiles, made: Collection[str]) -> DataFrame:
     """Return the rows with the columns of their user, media and day beside them."""
     needed = (schema.USER_ID, schema.MEDIA_ID, schema.AS_OF_DATE)
     lacking = [str(name) for name in needed if name not in rows.columns]
-    taken = sorted({feature.name for feature in features} & set(rows.columns))
+    taken = sorted(set(made) & set(rows.columns))
     if lacking or taken:
         faults = [f"missing {name}" for name in lacking] + [f"{name} is there already" for name in taken]
         raise ContractError(
@@ -117,8 +124,8 @@ def _beside(profile: DataFrame, source: str, keys: list[str]) -> DataFrame:
     return profile.withColumnsRenamed({name: of_source(source, name) for name in profile.columns if name not in keys})
 
 
-def _raw(kept: Iterable[str], features: Iterable[Feature]) -> Step:
-    """Return the step from joined rows to those kept, and each feature as a double, null where its source is missing."""
+def _raw(kept: Iterable[str], features: Iterable[Feature], lists: Iterable[ListFeature]) -> Step:
+    """Return the step from joined rows to those kept, each feature as a double, null where its source is missing, and lists."""
 
     def step(joined: DataFrame) -> DataFrame:
         columns, made = joined.columns, []
@@ -126,6 +133,10 @@ def _raw(kept: Iterable[str], features: Iterable[Feature]) -> Step:
             known = Known(columns)
             column = feature.of(known)
             made.append((F.lit(None) if known.missing else column).cast("double").alias(feature.name))
+        for one in lists:
+            known, nothing = Known(columns), F.array().cast("array<string>")
+            column = one.of(known)
+            made.append((nothing if known.missing else F.coalesce(column, nothing)).alias(one.name))
         return joined.select(*map(named, kept), *made)
 
     return step

@@ -80,6 +80,20 @@ class Feature:
     window_days: int | None = None
 
 
+@dataclass(frozen=True)
+class ListFeature:
+    """A feature that is a list of ids or words, array<string>, never null and without nulls: for models that embed them."""
+
+    name: str
+    source: Source
+    #: Column whose values it lists, by whose name they share embeddings with it.
+    holds: str
+    doc: str
+    of: Formula
+    #: Days before the as-of day that it looks back on.
+    window_days: int
+
+
 def of_source(source: str, name: str) -> str:
     """Return the name that a column of a source has beside the row's own."""
     return f"{HELPER}{source}_{name}"

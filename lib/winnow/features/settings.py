@@ -23,6 +23,8 @@ CONTENT = (
 #: What an impression is told by.
 CONTEXT = (str(schema.DEVICE), str(schema.SURFACE), "daypart", "length")
 _CROSSES = ("genre", "actor", str(schema.DIRECTOR), str(schema.LANGUAGE), *CONTEXT)
+#: The media itself: what the user did with this very one, shown again.
+MEDIA_ASPECT = "media"
 #: What users have a history of beside these: what they searched for.
 TERM_ASPECT = str(schema.TERM)
 #: Columns whose values may have flags of their own.
@@ -59,6 +61,8 @@ class FeatureSettings:
     crosses: tuple[str, ...] = _CROSSES
     #: Values of each (actors, terms, ...) that are remembered of a user, those of most engagement.
     most_values: int = 200
+    #: Values that a list of a user has (media engaged with, terms searched), those of most engagement.
+    most_listed: int = 50
     #: Categories and ids are hashed to so many numbers.
     buckets: int = 100_000
     #: Distributors of the most impressions, that have a flag.
@@ -86,10 +90,11 @@ class FeatureSettings:
         check_between("last_hours", self.last_hours, 1, 24)
         check_between("half_life_days", self.half_life_days, 1, 365)
         check_between("half_lives", self.half_lives, 1, 20)
-        known = (*CONTENT, *CONTEXT)
+        known = (*CONTENT, *CONTEXT, MEDIA_ASPECT)
         check(set(self.crosses) <= set(known), "crosses", f"some of {', '.join(known)}", self.crosses)
         check(len(set(self.crosses)) == len(self.crosses), "crosses", "each once", self.crosses)
         check_between("most_values", self.most_values, 1, 100_000)
+        check_between("most_listed", self.most_listed, 1, 100_000)
         check_between("buckets", self.buckets, 2, 2**31 - 1)
         check_between("top_distributors", self.top_distributors, 0, 1000)
         check(self.vectors in (None, *OF_VECTORS), "vectors", f"one of {', '.join(OF_VECTORS)}", self.vectors)

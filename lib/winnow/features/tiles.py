@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from winnow import schema
 from winnow.contracts import HELPER, Step
 from winnow.features.moments import daypart, length_band, local_hour
-from winnow.features.settings import CONTEXT, TERM_ASPECT, Clock, FeatureSettings
+from winnow.features.settings import CONTENT, CONTEXT, MEDIA_ASPECT, TERM_ASPECT, Clock, FeatureSettings
 
 #: Helper columns of prepared rows.
 HOUR, DAYPART, LENGTH = f"{HELPER}hour", f"{HELPER}daypart", f"{HELPER}length"
@@ -143,7 +143,7 @@ def user_cross_tiles(
     Rows are first summed by user and media (or by user and context), then dealt to the values of each; ``searches``: those
     of the day, each counted as one row of its term, in lower case.
     """
-    contents = [aspect for aspect in settings.crosses if aspect not in CONTEXT]
+    contents = [aspect for aspect in settings.crosses if aspect in CONTENT]
     contexts = {aspect: _CONTEXT_COLUMNS[aspect] for aspect in settings.crosses if aspect in CONTEXT}
 
     def step(rows: DataFrame) -> DataFrame:
@@ -152,6 +152,8 @@ def user_cross_tiles(
             parts.append(_by_context(rows, [schema.USER_ID], contexts))
         if contents and media_facts is not None:
             parts.append(_by_content(rows, [schema.USER_ID], media_facts, contents))
+        if MEDIA_ASPECT in settings.crosses:
+            parts.append(_by_context(rows, [schema.USER_ID], {MEDIA_ASPECT: schema.MEDIA_ID}))
         if searches is not None:
             parts.append(_searched(searches))
         return _summed(rows, [schema.USER_ID], parts)
@@ -221,7 +223,7 @@ def _by_context(
     pairs: Mapping[str, tuple[str, str]] | None = None,
 ) -> DataFrame:
     alike = rows.groupBy(*keys, *dict.fromkeys(columns.values())).agg(*_sums())
-    told = [_pair(F.lit(aspect), F.col(name)) for aspect, name in columns.items()]
+    told = [_pair(F.lit(aspect), F.col(name).cast("string")) for aspect, name in columns.items()]
     for aspect, (one, other) in (pairs or {}).items():
         told.append(_pair(F.lit(aspect), F.concat(F.col(one), F.lit("|"), F.col(other))))
     return _dealt(alike, keys, F.array(*told))

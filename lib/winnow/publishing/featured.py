@@ -12,6 +12,7 @@ from winnow.config import Settings
 from winnow.features import Vectors
 from winnow.publishing.models import stored_before
 from winnow.publishing.profiles import clock_of, read_profiles, tell_missing
+from winnow.ranking import LEARNERS
 from winnow.retrieval.factors import FactorModel
 from winnow.run import Run
 
@@ -21,6 +22,13 @@ def ranked_by(settings: Settings) -> list[str]:
     return list(settings.ranking.columns) or features.columns(settings.features)
 
 
+def reads_features(settings: Settings) -> bool:
+    """Return whether rankers learn from any feature, or embed any list of them."""
+    ranking = settings.ranking
+    asked = {*ranked_by(settings), *LEARNERS[ranking.model].reads(ranking)}
+    return bool(asked & features.names(settings.features))
+
+
 def with_features(run: Run, rows: DataFrame, days: Sequence[dt.date]) -> DataFrame:
     """Return the rows with every declared feature as of their day; as they are where no feature is asked for.
 
@@ -28,8 +36,7 @@ def with_features(run: Run, rows: DataFrame, days: Sequence[dt.date]) -> DataFra
     the days that they are of. Raises InputNotReadyError where the tiles that features are made of are not there, or no model
     whose vectors are asked for knows as little as the first of the days does.
     """
-    declared = {feature.name for feature in features.declared(run.settings.features, clock_of(run))}
-    if not declared & set(ranked_by(run.settings)):
+    if not reads_features(run.settings):
         return rows
     if schema.AS_OF_DATE not in rows.columns:
         rows = rows.transform(features.as_of_day(clock_of(run)))

@@ -37,7 +37,7 @@ def needed(settings: RankingSettings, rows: DataFrame, columns: Sequence[str]) -
     if missing := [name for name in beside if name not in rows.columns]:
         raise ContractError(
             f"ranking.{settings.model}: expected columns of the examples, found no {', '.join(missing)}. "
-            f"They have: {', '.join(rows.columns)}"
+            f"They have: {', '.join(name for name in rows.columns if not name.startswith(HELPER))}"
         )
     own = [schema.CLASS, schema.RATE, schema.WEIGHT, schema.USER_ID, schema.EVENT_DATE]
     counted = [features.DEFAULTED] if features.DEFAULTED in rows.columns else []

@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from winnow import features, schema
+from winnow import schema
 from winnow.config import Settings
 from winnow.errors import ModelError, SettingsError
-from winnow.publishing.featured import ranked_by
+from winnow.publishing.featured import ranked_by, reads_features
 from winnow.ranking import LEARNERS, Ranker
 from winnow.run import Run
 from winnow.store import Card, ModelStore, Stored, at_least
@@ -76,8 +76,7 @@ def _made_with(settings: Settings) -> dict[str, Any]:
 
     What only adds columns that are named after it (flags, keywords, crosses) is told by the columns.
     """
-    declared = {feature.name for feature in features.declared(settings.features)}
-    if not declared & set(ranked_by(settings)):
+    if not reads_features(settings):
         return {}
     record = settings.as_record()
     own = {name: value for name, value in record["features"].items() if name not in ("flags", "keywords", "crosses")}

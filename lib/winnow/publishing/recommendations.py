@@ -75,7 +75,7 @@ def as_shown(run: Run, rankers: Sequence[Ranker], rows: DataFrame, as_of: dt.dat
     settings = run.settings.ranking
     asked = {*map(str, schema.OPTIONAL_CONTEXT), *LEARNERS[settings.model].reads(settings)}
     asked |= {name for ranker in rankers for name in (*ranker.vector.columns, *ranker.strata)}
-    asked -= {feature.name for feature in features.declared(run.settings.features)}
+    asked -= features.names(run.settings.features)
     if unknown := sorted(set(settings.context) - asked):
         raise SettingsError(
             f"ranking.context: expected columns that a ranker, its strata or features ask for, found {', '.join(unknown)}"
