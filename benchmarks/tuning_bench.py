@@ -17,9 +17,9 @@ from pathlib import Path
 
 from deltalake import DeltaTable
 
-from measure import Cost, measure
+from job_runs import HOUSE, run, sets
+from measure import Cost
 
-HOUSE = Path(__file__).resolve().parents[1]
 WORK = HOUSE / "build" / "tuning-bench"
 WEEK = ("--start", "2026-01-05", "--end", "2026-01-11")
 #: The days that the settings are searched on; the last one is kept for the test.
@@ -57,8 +57,8 @@ def main() -> int:
         rows = arguments.rows_per_day
         sizes = (f"synthetic.rows_per_day={rows}", f"synthetic.users={rows // ROWS_PER_USER}", "synthetic.media=500")
         on = ("--engine", arguments.engine)
-        run("make_impressions", *WEEK, *sets(*sizes), *on)
-        run("prepare_examples", *WEEK, *sets("splitting.test_start=2026-01-11"), *on)
+        run(WORK, "make_impressions", *WEEK, *sets(*sizes), *on)
+        run(WORK, "prepare_examples", *WEEK, *sets("splitting.test_start=2026-01-11"), *on)
         (WORK / ".made").touch()
     costs: dict[str, Cost] = {}
     for study, kind, trials, seed in [
@@ -77,22 +77,12 @@ def search(study: str, model: str, engine: str, words: list[str]) -> Cost:
     asked = (f"tuning.study={study}", f"tuning.model={model}", f"tuning.objective={OBJECTIVE}", SPACES[model])
     fixed = ("tuning.pruning=none", "splitting.folds.train_days=4")
     out = ("--out", str(WORK / f"{study}.toml"), "--engine", engine)
-    return run("tune", *SEARCHED, *sets(*asked, *als, *fixed), *words, *out)
-
-
-def sets(*settings: str) -> list[str]:
-    """Return the settings as arguments."""
-    return [word for one in settings for word in ("--set", one)]
+    return run(WORK, "tune", *SEARCHED, *sets(*asked, *als, *fixed), *words, *out)
 
 
 def named(model: str, study: str) -> str:
     """Return the study's name as the table has it."""
     return f"{model}_{study}".replace(" ", "_")
-
-
-def run(job: str, *words: str) -> Cost:
-    """Run a job in a process of its own."""
-    return measure([sys.executable, f"jobs/{job}.py", "--root", str(WORK), *words], WORK / "bench.log")
 
 
 def write(results: Path, model: str, costs: dict[str, Cost]) -> None:
