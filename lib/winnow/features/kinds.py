@@ -86,8 +86,6 @@ class ListFeature:
 
     name: str
     source: Source
-    #: Column whose values it lists, by whose name they share embeddings with it.
-    holds: str
     doc: str
     of: Formula
     #: Days before the as-of day that it looks back on.

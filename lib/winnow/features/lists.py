@@ -5,7 +5,6 @@ from __future__ import annotations
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from winnow import schema
 from winnow.features.kinds import Known, ListFeature
 from winnow.features.settings import MEDIA_ASPECT, TERM_ASPECT, FeatureSettings
 from winnow.features.windows import ENGAGED, memory
@@ -17,7 +16,6 @@ def declared_lists(settings: FeatureSettings) -> tuple[ListFeature, ...]:
         ListFeature(
             "user_terms",
             "user",
-            str(schema.TERM),
             "terms that the user searched for, in lower case, the most searched first",
             lambda known: _first(settings, F.map_keys(known.user(memory(TERM_ASPECT)))),
             settings.memory_days,
@@ -28,7 +26,6 @@ def declared_lists(settings: FeatureSettings) -> tuple[ListFeature, ...]:
             ListFeature(
                 "user_media",
                 "user",
-                str(schema.MEDIA_ID),
                 "media that the user engaged with, as text, those of most engagement first",
                 lambda known: _first(settings, _engaged_with(known)),
                 settings.memory_days,
