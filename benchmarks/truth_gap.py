@@ -87,7 +87,7 @@ def main() -> int:
             costs[world, ranker] = run(world.root, "train_ranker", *TRAINED, *SETTINGS, *named, *RANKERS[ranker])
         run(world.root, "evaluate", "--date", LAST, *sets(f"evaluation.score_columns.{TRUTH}=watched"))
         print(world, measured(world), flush=True)
-    asked.out.write_text(page(costs), encoding="utf-8")
+        asked.out.write_text(page(costs), encoding="utf-8")  # each time: a long run may be stopped
     known_best = measured(WORLDS[-1])
     best = max(known_best[ranker] for ranker in asked.rankers)
     return 0 if known_best[TRUTH] - best <= MOST_GAP else 1
