@@ -124,14 +124,14 @@ def page(costs: dict[tuple[World, str], Cost]) -> str:
         f"`benchmarks/truth_gap.py`: AUC on the last of 14 generated days of {ROWS_PER_DAY:,} impressions, of rankers and of ranking by",
         "`true_probability`, which knows each user's taste where a ranker has seen some rows of it. Fitted to eleven days.",
         "",
-        "| users | media | rows of a user before the last day | ranker | AUC | of the truth | gap | fit, CPU s | wall s |",
-        "| ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |",
+        "| users | media | rows of a user before the last day | ranker | AUC | of the truth | gap | CPU s |",
+        "| ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: |",
     ]
     for (world, ranker), cost in costs.items():
         found = measured(world)
         lines.append(
             f"| {world.users:,} | {world.media:,} | {13 * ROWS_PER_DAY // world.users:,} | {ranker} | {found[ranker]:.4f} | {found[TRUTH]:.4f} | "
-            f"{found[TRUTH] - found[ranker]:.4f} | {cost.cpu_s:.0f} | {cost.wall_s:.0f} |"
+            f"{found[TRUTH] - found[ranker]:.4f} | {cost.cpu_s:.0f} |"
         )
     return "\n".join([*lines, ""])
 

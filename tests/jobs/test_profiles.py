@@ -167,7 +167,7 @@ def test_every_windowed_feature_is_what_the_oracle_says(changes, six_days, tmp_p
     run = run_on(tmp_path, Settings().changed(changes | elsewhere))
     settings, clock, as_of = run.settings.features, clock_of(run), SIX_DAYS[-2:]
     rows = read(tmp_path, "impressions").where(F.col("event_date").isin(as_of)).transform(as_of_day(clock))
-    some = rows.orderBy(F.xxhash64("impression_id")).limit(150)
+    some = rows.orderBy(F.xxhash64("impression_id")).limit(500)
     found = some.transform(featured(read_profiles(run, as_of), settings)).toArrow().to_pylist()
     tables = ((tmp_path, "impressions"), (six_days, "media"), (six_days, "searches"))
     oracle = Oracle(*(read(place, name).toArrow() for place, name in tables), settings, clock)
@@ -192,7 +192,7 @@ def test_every_windowed_feature_is_what_the_oracle_says(changes, six_days, tmp_p
             if row[name] != values
         ]
     assert {len(row[one.name]) for row in found for one in declared_lists(settings)} == {0, 1, 2}
-    assert len(found) == 150
+    assert len(found) == 500  # a thousand in both worlds
     assert not told, "\n".join([str(len(told)), *told[:20]])
 
 
