@@ -18,10 +18,10 @@ from pathlib import Path
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from job_runs import HOUSE, run, sets
 from measure import Cost, measure
 from winnow.engines import EngineSettings, start_session
 
-HOUSE = Path(__file__).resolve().parents[1]
 WORK = HOUSE / "build" / "evaluation-bench"
 DAY = dt.date(2026, 1, 5)
 MEDIA, PLACES, RELEVANT = 50_000, 10, 3
@@ -46,8 +46,7 @@ def main() -> int:
             measure([sys.executable, __file__, "--make", str(users)], WORK / "bench.log")
     costs: dict[int, Cost] = {}
     for users in arguments.users:
-        command = [sys.executable, "jobs/evaluate.py", "--root", str(root(users)), "--date", DAY.isoformat()]
-        costs[users] = measure([*command, "--set", "evaluation.at=[5, 10]"], WORK / "bench.log")
+        costs[users] = run(root(users), "evaluate", "--date", DAY.isoformat(), *sets("evaluation.at=[5, 10]"))
         arguments.results.write_text(page(costs), encoding="utf-8")  # each time: a long run may be stopped
         print(page(costs), flush=True)
     return 0

@@ -17,4 +17,5 @@ def sets(*settings: str) -> list[str]:
 
 def run(root: Path, job: str, *words: str) -> Cost:
     """Run a job on a root and return what it took; what it says is in bench.log there. RuntimeError where it fails."""
+    root.mkdir(parents=True, exist_ok=True)
     return measure([sys.executable, str(HOUSE / "jobs" / f"{job}.py"), "--root", str(root), *words], root / "bench.log")

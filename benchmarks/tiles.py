@@ -8,29 +8,15 @@ from __future__ import annotations
 
 import shutil
 import sys
-from pathlib import Path
 
-from measure import Cost, measure
+from job_runs import HOUSE, run, sets
+from measure import Cost
 
-HOUSE = Path(__file__).resolve().parents[1]
 WORK = HOUSE / "build" / "tiles"
 DAY = "2026-01-05"
 #: A day that costs what starting, planning and committing cost.
 _NO_ROWS = 1_000
 _ROWS_PER_USER, _MEDIA = 10, 5_000
-
-
-def _submit(job: str, rows: int, *words: str) -> Cost:
-    command = [
-        sys.executable,
-        str(HOUSE / "jobs" / f"{job}.py"),
-        "--root",
-        str(WORK / str(rows)),
-        "--date",
-        DAY,
-        *words,
-    ]
-    return measure(command, WORK / "tiles.log")
 
 
 def cost_of(rows: int) -> Cost:
@@ -41,16 +27,15 @@ def cost_of(rows: int) -> Cost:
         "media": _MEDIA,
         "searches_per_day": rows // 20,
     }
-    words = [word for name, value in sizes.items() for word in ("--set", f"synthetic.{name}={value}")]
-    _submit("make_impressions", rows, *words)
-    cost = _submit("build_profiles", rows)
-    shutil.rmtree(WORK / str(rows))
+    root, words = WORK / str(rows), sets(*(f"synthetic.{name}={value}" for name, value in sizes.items()))
+    run(root, "make_impressions", "--date", DAY, *words)
+    cost = run(root, "build_profiles", "--date", DAY)
+    shutil.rmtree(root)
     return cost
 
 
 def main(sizes: list[int]) -> None:
     """Print the table."""
-    WORK.mkdir(parents=True, exist_ok=True)
     start = cost_of(_NO_ROWS)
     print("| rows | wall s | CPU s | peak GB | cores of others | CPU s a million rows, start left out |")
     print("| --- | --- | --- | --- | --- | --- |")

@@ -80,15 +80,17 @@ def main() -> int:
     asked = parser.parse_args()
     os.chdir(HOUSE)
     costs: dict[tuple[World, str], Cost] = {}
+    areas: dict[World, dict[str, float]] = {}
     for world in WORLDS:
         make(world)
         for ranker in asked.rankers:
             named = sets(f"ranking.model={ranker}")
             costs[world, ranker] = run(world.root, "train_ranker", *TRAINED, *SETTINGS, *named, *RANKERS[ranker])
         run(world.root, "evaluate", "--date", LAST, *sets(f"evaluation.score_columns.{TRUTH}=watched"))
-        print(world, measured(world), flush=True)
-        asked.out.write_text(page(costs), encoding="utf-8")  # each time: a long run may be stopped
-    known_best = measured(WORLDS[0])
+        areas[world] = measured(world)
+        print(world, areas[world], flush=True)
+        asked.out.write_text(page(costs, areas), encoding="utf-8")  # each time: a long run may be stopped
+    known_best = areas[WORLDS[0]]
     best = max(known_best[ranker] for ranker in asked.rankers)
     return 0 if known_best[TRUTH] - best <= MOST_GAP else 1
 
@@ -97,7 +99,6 @@ def make(world: World) -> None:
     """Make a world's log, examples and profiles, unless they are there."""
     if (world.root / ".made").exists():
         return
-    world.root.mkdir(parents=True, exist_ok=True)
     sizes = (
         f"synthetic.rows_per_day={ROWS_PER_DAY}",
         f"synthetic.users={world.users}",
@@ -116,8 +117,8 @@ def measured(world: World) -> dict[str, float]:
     return {row["model"]: row["value"] for row in rows if (row["metric"], row["slice"]) == ("auc", "{}")}
 
 
-def page(costs: dict[tuple[World, str], Cost]) -> str:
-    """Return what was measured as Markdown."""
+def page(costs: dict[tuple[World, str], Cost], areas: dict[World, dict[str, float]]) -> str:
+    """Return what each ranker cost and what was ``measured`` in its world, as Markdown."""
     lines = [
         "# Rankers beside the truth",
         "",
@@ -128,7 +129,7 @@ def page(costs: dict[tuple[World, str], Cost]) -> str:
         "| ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: |",
     ]
     for (world, ranker), cost in costs.items():
-        found = measured(world)
+        found = areas[world]
         lines.append(
             f"| {world.users:,} | {world.media:,} | {13 * ROWS_PER_DAY // world.users:,} | {ranker} | {found[ranker]:.4f} | {found[TRUTH]:.4f} | "
             f"{found[TRUTH] - found[ranker]:.4f} | {cost.cpu_s:.0f} |"

@@ -52,7 +52,6 @@ def main() -> int:
     parser.add_argument("--results", type=Path, default=HOUSE / "benchmarks" / "results" / "tuning.md")
     arguments = parser.parse_args()
     os.chdir(HOUSE)
-    WORK.mkdir(parents=True, exist_ok=True)
     if not (WORK / ".made").exists():
         rows = arguments.rows_per_day
         sizes = (f"synthetic.rows_per_day={rows}", f"synthetic.users={rows // ROWS_PER_USER}", "synthetic.media=500")

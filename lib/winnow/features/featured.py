@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -71,10 +72,11 @@ def featured(profiles: Profiles, settings: FeatureSettings) -> Step:
 
     def step(rows: DataFrame) -> DataFrame:
         features, lists = declared(settings, profiles.clock), declared_lists(settings)
+        listed = [one.name for one in lists]
+        made = {*listed, *(feature.name for feature in features)}
         # What a formula gives is looked at more than once, so it is a column first.
-        raw = _joined(rows, profiles, names(settings)).transform(_raw(rows.columns, features, lists))
+        raw = _joined(rows, profiles, made).transform(_raw(rows.columns, features, lists))
         defaulted = F.array(*(~_is_usable(feature.name) for feature in features)).alias(DEFAULTED)
-        listed = (one.name for one in lists)
         return raw.select(*map(named, rows.columns), *map(_filled, features), *listed, defaulted)
 
     return step
@@ -100,11 +102,11 @@ def without_source(rows: DataFrame, profiles: Profiles, settings: FeatureSetting
     return found
 
 
-def _joined(rows: DataFrame, profiles: Profiles, made: Collection[str]) -> DataFrame:
-    """Return the rows with the columns of their user, media and day beside them."""
+def _joined(rows: DataFrame, profiles: Profiles, made: AbstractSet[str]) -> DataFrame:
+    """Return the rows with the columns of their user, media and day beside them; ``made``: names that are still to come."""
     needed = (schema.USER_ID, schema.MEDIA_ID, schema.AS_OF_DATE)
     lacking = [str(name) for name in needed if name not in rows.columns]
-    taken = sorted(set(made) & set(rows.columns))
+    taken = sorted(made & set(rows.columns))
     if lacking or taken:
         faults = [f"missing {name}" for name in lacking] + [f"{name} is there already" for name in taken]
         raise ContractError(
