@@ -8,7 +8,7 @@ before the shuffle as well; no step sorts or holds more than a day.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -150,10 +150,10 @@ def user_cross_tiles(
         parts = []
         if contexts:
             parts.append(_by_context(rows, [schema.USER_ID], contexts))
-        if contents and media_facts is not None:
-            parts.append(_by_content(rows, [schema.USER_ID], media_facts, contents))
         if MEDIA_ASPECT in settings.crosses:
-            parts.append(_by_context(rows, [schema.USER_ID], {MEDIA_ASPECT: schema.MEDIA_ID}))
+            parts.append(_by_media(rows, media_facts, contents))
+        elif contents and media_facts is not None:
+            parts.append(_by_content(rows, [schema.USER_ID], media_facts, contents))
         if searches is not None:
             parts.append(_searched(searches))
         return _summed(rows, [schema.USER_ID], parts)
@@ -223,21 +223,32 @@ def _by_context(
     pairs: Mapping[str, tuple[str, str]] | None = None,
 ) -> DataFrame:
     alike = rows.groupBy(*keys, *dict.fromkeys(columns.values())).agg(*_sums())
-    told = [_pair(F.lit(aspect), F.col(name).cast("string")) for aspect, name in columns.items()]
+    told = [_pair(F.lit(aspect), F.col(name)) for aspect, name in columns.items()]
     for aspect, (one, other) in (pairs or {}).items():
         told.append(_pair(F.lit(aspect), F.concat(F.col(one), F.lit("|"), F.col(other))))
     return _dealt(alike, keys, F.array(*told))
 
 
 def _by_content(
-    rows: DataFrame, keys: list[schema.Column], media_facts: DataFrame, aspects: Iterable[str] | None
+    rows: DataFrame, keys: list[schema.Column], media_facts: DataFrame, aspects: Collection[str] | None
 ) -> DataFrame:
     alike = rows.groupBy(*keys, schema.MEDIA_ID).agg(*_sums()).join(media_facts, on=schema.MEDIA_ID, how="inner")
-    told = F.col(ASPECTS)
-    if aspects is not None:
-        wanted: Collection[str] = tuple(aspects)
-        told = F.filter(told, lambda one: one[schema.ASPECT].isin(*wanted))
-    return _dealt(alike, keys, told)
+    return _dealt(alike, keys, F.col(ASPECTS) if aspects is None else _of(aspects))
+
+
+def _by_media(rows: DataFrame, media_facts: DataFrame | None, aspects: Collection[str]) -> DataFrame:
+    """Return what each user did with each media, known to the catalogue or not, and with each value that it is told by."""
+    alike = rows.groupBy(schema.USER_ID, schema.MEDIA_ID).agg(*_sums())
+    told = F.array(_pair(F.lit(MEDIA_ASPECT), F.col(schema.MEDIA_ID).cast("string")))
+    if aspects and media_facts is not None:
+        alike = alike.join(media_facts, on=schema.MEDIA_ID, how="left")
+        told = F.concat(told, F.coalesce(_of(aspects), F.filter(told, lambda _: F.lit(False))))
+    return _dealt(alike, [schema.USER_ID], told)
+
+
+def _of(aspects: Collection[str]) -> Column:
+    """Return what a media is told by, of the aspects alone."""
+    return F.filter(F.col(ASPECTS), lambda one: one[schema.ASPECT].isin(*aspects))
 
 
 def _searched(searches: DataFrame) -> DataFrame:
