@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from winnow import schema
-from winnow.contracts import Step, json_of, micros, named
+from winnow.contracts import Step, json_of, micros, named, stratum_hash
 from winnow.errors import ContractError
 
 _KEY = "key_{}"
@@ -24,6 +24,7 @@ _ROWS = "rows"
 _BASIS = "basis_units"
 _WATCH = "watch_us"
 _STRATUM = "stratum_json"
+_HASH = "stratum_hash"
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class StratumCount:
     rewatched: int
     refused: Mapping[str, int]
     labels: Mapping[str, LabelCount]
+    #: ``stratum_hash`` of the key, None where there are no columns to hash.
+    hash: int | None = None
     #: Valid rows whose column is null, of the columns that were asked for.
     nulls: Mapping[str, int] = field(default_factory=dict)
 
@@ -114,8 +117,9 @@ def count_strata(
             sums += [_sum_where(has[place], _ROWS, _count(label, outcome)) for place, outcome in enumerate(outcomes)]
             sums += [_sum_where(has[0], _BASIS, _basis(label)), _sum_where(has[0], _WATCH, _watch(label))]
         told = {name: F.col(_KEY.format(place)) for place, name in enumerate(strata)}
+        hashed = stratum_hash(list(map(_KEY.format, range(len(strata))))) if strata else F.lit(None)
         by_stratum = counted.groupBy(*(_KEY.format(place) for place in range(len(strata))))
-        return by_stratum.agg(*sums).withColumn(_STRATUM, json_of(told))
+        return by_stratum.agg(*sums).withColumns({_STRATUM: json_of(told), _HASH: hashed})
 
     return step
 
@@ -145,6 +149,7 @@ def read_census(
                 )
                 for label in labels
             },
+            hash=row[_HASH],
             nulls={name: row[_NULLS.format(place)] for place, name in enumerate(nulls)},
         )
         for row in rows

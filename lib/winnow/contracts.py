@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import starmap
+from operator import and_
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -24,6 +26,10 @@ IS_HEAVY_USER = f"{HELPER}is_heavy_user"
 
 #: Columns of the log in which every row has a value.
 _REQUIRED = (schema.IMPRESSION_ID, schema.USER_ID, schema.MEDIA_ID, schema.IMPRESSION_TS, schema.EVENT_DATE)
+#: Other reasons to refuse a row.
+_OF_WATCH = ("watch_s_not_finite", "watch_s_negative", "watch_s_implausible")
+_AHEAD = "impression_ts_ahead"
+_HEAVY = "user_too_active"
 
 #: Repeated keys that a fault names.
 _KEYS_TOLD = 5
@@ -72,6 +78,11 @@ def quotient(dividend: Column, divisor: Column) -> Column:
 def named(name: str) -> Column:
     """Return the column of exactly this name: a dot in it is part of the name, as in a flattened ``geo.country``."""
     return F.col(f"`{name.replace('`', '``')}`")
+
+
+def stratum_hash(strata: Sequence[str]) -> Column:
+    """Return one number for the row's values in the columns; of few values it is another for each, which is to be looked at."""
+    return F.xxhash64(*map(named, strata))
 
 
 def json_of(columns: Mapping[str, Column]) -> Column:
@@ -182,15 +193,18 @@ def refusals(settings: ContractSettings) -> dict[str, Column]:
     """
     watch = F.coalesce(F.col(schema.WATCH_S), F.lit(0.0))
     is_finite = (watch < float("inf")) & (watch > float("-inf"))  # NaN is the largest double in Spark
-    heavy = {} if settings.most_rows_per_user is None else {"user_too_active": F.col(IS_HEAVY_USER)}
+    of_watch = (~is_finite, is_finite & (watch < 0), is_finite & (watch > settings.max_watch_s))
+    heavy = {} if settings.most_rows_per_user is None else {_HEAVY: F.col(IS_HEAVY_USER)}
     return {
-        **{f"{column}_missing": F.col(column).isNull() for column in _REQUIRED},
-        "watch_s_not_finite": ~is_finite,
-        "watch_s_negative": is_finite & (watch < 0),
-        "watch_s_implausible": is_finite & (watch > settings.max_watch_s),
-        "impression_ts_ahead": F.coalesce(_is_ahead(settings), F.lit(False)),
+        **{_missing(column): F.col(column).isNull() for column in _REQUIRED},
+        **dict(zip(_OF_WATCH, of_watch, strict=True)),
+        _AHEAD: F.coalesce(_is_ahead(settings), F.lit(False)),
         **heavy,
     }
+
+
+def _missing(column: str) -> str:
+    return f"{column}_missing"
 
 
 def _is_ahead(settings: ContractSettings) -> Column:
@@ -222,29 +236,32 @@ def flag_heavy_users(users: DataFrame) -> Step:
     return step
 
 
-def is_valid(settings: ContractSettings) -> Column:
-    """Return whether no reason of ``refusals`` holds.
+def is_valid(settings: ContractSettings, possible: Collection[str] | None = None) -> Column:
+    """Return whether no reason of ``refusals`` holds. ``possible``: those that hold for any row at all, where that is known.
 
     Every row of a log goes through it: it asks once of each column, where the reasons, told one by one, ask ten times of the time
     watched, and engines work that out ten times. Its contrary does not find the refused rows: an engine that skips files by
     their least and greatest values skips those whose NaN is in neither.
     """
     watch = F.col(schema.WATCH_S)
-    fits = watch.isNull() | ((watch >= 0) & (watch <= settings.max_watch_s))  # NaN is the largest double
-    for column in _REQUIRED:
-        fits = fits & F.col(column).isNotNull()
-    fits = fits & ~_is_ahead(settings)
-    return fits if settings.most_rows_per_user is None else fits & ~F.col(IS_HEAVY_USER)
+    asked = [
+        (_OF_WATCH, watch.isNull() | ((watch >= 0) & (watch <= settings.max_watch_s))),  # NaN is the largest double
+        *(((_missing(column),), F.col(column).isNotNull()) for column in _REQUIRED),
+        ((_AHEAD,), ~_is_ahead(settings)),
+        *([] if settings.most_rows_per_user is None else [((_HEAVY,), ~F.col(IS_HEAVY_USER))]),
+    ]
+    fits = [found for reasons, found in asked if possible is None or not set(reasons).isdisjoint(possible)]
+    return reduce(and_, fits, F.lit(True))
 
 
-def first_refusal(settings: ContractSettings) -> Column:
-    """Return the place among ``refusals`` of the first reason to refuse the row, null for a good one.
+def first_refusal(settings: ContractSettings, possible: Collection[str] | None = None) -> Column:
+    """Return the place among ``refusals`` of the first reason to refuse the row, null for a good one; ``possible``: as above.
 
     Each refused row is counted under one reason; rows are grouped by numbers faster than by words. Reasons are told apart in
     refused rows only, which are few.
     """
     places = F.coalesce(*(F.when(found, place) for place, found in enumerate(refusals(settings).values())))
-    return F.when(~is_valid(settings), places).cast("tinyint")
+    return F.when(~is_valid(settings, possible), places).cast("tinyint")
 
 
 def all_refusals(settings: ContractSettings) -> Column:

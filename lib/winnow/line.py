@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 
 import pyarrow as pa
@@ -59,6 +59,8 @@ class Line:
         checked = impressions.transform(contract(settings)).where(F.col(schema.EVENT_DATE) == F.lit(day))
         self.rows = checked
         self.wide = [*self.narrow, *sorted(set(checked.columns) - set(self.narrow))]
+        #: Reasons for which rows are refused, once they are counted: no row need be asked for others.
+        self._possible: Collection[str] | None = None
 
     def count(self) -> tuple[StratumCount, ...]:
         """Return what the census counts: the first pass."""
@@ -85,7 +87,9 @@ class Line:
             )
         )
         self.describe(f"{self.day}: census of the strata")
-        return read_census(fetch(counted), sampled, labels, labelling.OUTCOMES, reasons, nulls)
+        counts = read_census(fetch(counted), sampled, labels, labelling.OUTCOMES, reasons, nulls)
+        self._possible = {reason for reason in reasons if any(count.refused[reason] for count in counts)}
+        return counts
 
     def settle_plan(self, plan: SamplePlan, counts: Sequence[StratumCount]) -> tuple[SamplePlan, dict[str, BasisSum]]:
         """Return the plan with the draws that its exact samples end at, and the summed basis of the kept positives.
@@ -98,15 +102,19 @@ class Line:
         if not is_exact and not (are_positives_cut and self.settings.weighting.balance > 0):
             return plan, {label: basis_of_all(label, counts) for label in plan.quotas}
         labelled = self._valid(self.narrow).transform(self._label()).transform(self._basis()).transform(self._draw())
-        nothing = sampling.no_borders(plan)  # of a stratum whose rows were all refused
         for sigmas in _SIGMAS if is_exact else (0.0,):
             self.describe(f"{self.day}: draws at the borders of the sample")
             found = fetch(labelled.transform(sampling.borders(plan, weighting.BASIS, sigmas)))
-            by_key = {tuple(row[name] for name in sampling.stratum_columns(plan)): row for row in found}
-            rows = [by_key.get(key, nothing) for key in plan.keys]
+            by_place = {row[sampling.PLACE]: row for row in found}
+            rows = [by_place.get(place, {}) for place in range(len(plan.keys))]
             settled = end_at(plan, rows) if is_exact else plan
             if settled is not None:
-                return settled, {label: basis_of_kept(label, rows) for label in plan.quotas}
+                return settled, {
+                    label: basis_of_kept(label, rows)
+                    if any(pair.positives.is_cut for pair in pairs)
+                    else basis_of_all(label, counts)
+                    for label, pairs in plan.quotas.items()
+                }
         raise AssertionError("the widest bracket holds every draw")
 
     def examples(self, plan: SamplePlan, basis: dict[str, BasisSum]) -> DataFrame:
@@ -185,7 +193,7 @@ class Line:
         return local_rows(self.rows.sparkSession, users, f"{schema.USER_ID} {kind}")
 
     def _valid(self, columns: Sequence[str]) -> DataFrame:
-        return self._settled(columns).where(is_valid(self.settings.contracts))
+        return self._settled(columns).where(is_valid(self.settings.contracts, self._possible))
 
     def _label(self) -> Step:
         return labelling.label(self.settings.labels, self._duration_groups, self.mature_until)
@@ -213,7 +221,7 @@ def contract(settings: Settings) -> Step:
     needed = dict.fromkeys(settings.sampling.strata, "") | labelling.action_columns(settings.labels)
     if settings.weighting.needs_sessions:
         needed[schema.SESSION_ID] = "bigint|string"
-    helpers_of = (schema.outcome_column, schema.reason_column)
+    helpers_of = (schema.positive_column, schema.outcome_column, schema.reason_column)
     made = [
         column for label in settings.labels for column in (*schema.columns_of(label), *(of(label) for of in helpers_of))
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from winnow import labelling, sampling
@@ -42,7 +43,12 @@ def plan_of(counts: Sequence[StratumCount], day: dt.date, settings: Settings) ->
             quotas[label] = tuple(sampling.natural(classes, settings.splitting.evaluation_rate))
         else:
             quotas[label] = tuple(sampling.plan(classes, settings.sampling))
-    return SamplePlan(settings.sampling.strata, tuple(count.key for count in counts), quotas)
+    return SamplePlan(
+        settings.sampling.strata,
+        tuple(count.key for count in counts),
+        quotas,
+        tuple(count.hash for count in counts),
+    )
 
 
 def end_at(plan: SamplePlan, rows: Sequence[Mapping[str, Any]]) -> SamplePlan | None:
@@ -51,13 +57,13 @@ def end_at(plan: SamplePlan, rows: Sequence[Mapping[str, Any]]) -> SamplePlan | 
     for label, pairs in plan.quotas.items():
         settled = []
         for pair, row in zip(pairs, rows, strict=True):
-            positives = _ended(pair.positives, row[sampling.last_draw(label, "positive")])
-            negatives = _ended(pair.negatives, row[sampling.last_draw(label, "negative")])
+            positives = _ended(pair.positives, row.get(sampling.last_draw(label, "positive")))
+            negatives = _ended(pair.negatives, row.get(sampling.last_draw(label, "negative")))
             if positives is None or negatives is None:
                 return None
             settled.append(Quotas(positives, negatives))
         quotas[label] = tuple(settled)
-    return SamplePlan(plan.strata, plan.keys, quotas)
+    return replace(plan, quotas=quotas)
 
 
 def _ended(quota: Quota, last: float | None) -> Quota | None:
@@ -83,5 +89,6 @@ def basis_of_all(label: str, counts: Sequence[StratumCount]) -> BasisSum:
 def basis_of_kept(label: str, rows: Sequence[Mapping[str, Any]]) -> BasisSum:
     """Return the summed weight basis of the kept positives, as ``sampling.borders`` counted it."""
     return BasisSum(
-        sum(row[sampling.kept_rows(label)] for row in rows), sum(row[sampling.kept_value(label)] for row in rows)
+        sum(row.get(sampling.kept_rows(label), 0) for row in rows),
+        sum(row.get(sampling.kept_value(label), 0) for row in rows),
     )

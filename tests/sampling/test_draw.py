@@ -7,8 +7,10 @@ import pytest
 import xxhash
 from pyspark.sql import functions as F
 
+from winnow.contracts import stratum_hash
 from winnow.sampling import (
     DRAW,
+    PLACE,
     Quota,
     Quotas,
     SamplePlan,
@@ -18,9 +20,7 @@ from winnow.sampling import (
     kept_value,
     last_draw,
     natural,
-    no_borders,
     sample,
-    stratum_columns,
 )
 
 SEED = 20_260_105
@@ -67,7 +67,8 @@ CLASSES = {"watched": 3, "liked": 4}
 
 @pytest.fixture(scope="module")
 def log(spark):
-    return spark.createDataFrame(ROWS, DDL).cache()
+    rows = spark.createDataFrame(ROWS, DDL)
+    return rows.withColumns({f"{label}_is_positive": F.expr(f"{label}_label <=> 1") for label in CLASSES}).cache()
 
 
 def rows_of(label, stratum, label_class):
@@ -171,7 +172,8 @@ def test_several_columns_make_a_stratum(log):
 def test_a_label_may_be_called_as_another_and_its_class(spark):
     # Helper columns of the first label must not be taken for columns of the second.
     rows = spark.createDataFrame(
-        [(key, key % 2, key % 2) for key in range(100)], "impression_id bigint, a_label int, a_positive_label int"
+        [(key, key % 2, key % 2, key % 2 == 1, key % 2 == 1) for key in range(100)],
+        "impression_id bigint, a_label int, a_positive_label int, a_is_positive boolean, a_positive_is_positive boolean",
     )
     quotas = {"a": tuple(natural([(50, 50)], 0.5)), "a_positive": tuple(natural([(50, 50)], 0.25))}
     found = rows.transform(draw(SEED)).transform(sample(SamplePlan((), ((),), quotas))).collect()
@@ -208,8 +210,7 @@ def smallest(label, stratum, label_class, k):
 
 def borders_of(log, chosen, sigmas):
     rows = log.transform(draw(SEED)).transform(borders(chosen, "value", sigmas)).collect()
-    (key,) = stratum_columns(chosen)
-    return {row[key]: row for row in rows}
+    return {STRATA[row[PLACE]]: row.asDict() for row in rows}
 
 
 @pytest.mark.parametrize("sigmas", [6.0, 50.0, 1e9])
@@ -226,18 +227,18 @@ def test_the_borders_are_exactly_the_kth_smallest_draws(log, sigmas):
     for choose in (k_of, k_less):
         chosen = plan(choose)
         found = borders_of(log, chosen, sigmas)
-        assert set(found) == set(STRATA)
+        assert set(found) <= set(STRATA)
         for label in CLASSES:
             for place, stratum in enumerate(STRATA):
-                pair, row = chosen.quotas[label][place], found[stratum]
+                pair, row = chosen.quotas[label][place], found.get(stratum, {})
                 for name, label_class, quota in (("positive", 1, pair.positives), ("negative", 0, pair.negatives)):
                     k = round(quota.target)
                     last = smallest(label, stratum, label_class, k) if 0 < k < quota.available else None
-                    assert row[last_draw(label, name)] == last
+                    assert row.get(last_draw(label, name)) == last
                     if label_class == 1:
                         values = sorted((drawn(SEED, one[0]), one[5]) for one in rows_of(label, stratum, 1))[:k]
-                        assert row[kept_rows(label)] == k
-                        assert row[kept_value(label)] == sum(value for _, value in values)
+                        assert row.get(kept_rows(label), 0) == k
+                        assert row.get(kept_value(label), 0) == sum(value for _, value in values)
 
 
 def test_a_border_outside_the_bracket_is_told_as_missing(log):
@@ -255,7 +256,43 @@ def test_with_no_deviation_at_all_the_rows_of_the_rate_are_summed(log):
         assert (row[kept_rows("watched")], row[kept_value("watched")]) == (len(kept), sum(kept))
 
 
-def test_the_borders_of_a_stratum_without_rows_are_those_of_none(log):
-    chosen = SamplePlan((), ((),), {"watched": (Quotas(Quota.of(0, 0), Quota.of(0, 0)),)})
-    (row,) = log.where("value < 0").transform(draw(SEED)).transform(borders(chosen, "value", 6.0)).collect()
-    assert row.asDict() == no_borders(chosen)
+def test_a_class_that_is_kept_whole_is_not_asked_for(log):
+    chosen = plan(lambda n, _, c: n if c == 1 else n // 10)
+    found = borders_of(log, chosen, 6.0)
+    asked = {last_draw(label, "negative") for label in CLASSES}
+    assert set(found) == set(STRATA)
+    assert all(set(row) == {PLACE, *asked} and None not in row.values() for row in found.values())
+
+
+def test_rows_of_one_draw_are_counted_each(spark):
+    """The log has a copy of every row, as one may that duplicates="trust" is told of."""
+    ids = [*range(1000), *range(1000)]
+    rows = spark.createDataFrame(
+        [(key, 1, True, key) for key in ids], "impression_id bigint, a_label int, a_is_positive boolean, value bigint"
+    )
+    draws = sorted(drawn(SEED, key) for key in ids)
+    for k in (1, 500, 501, 1999):
+        chosen = SamplePlan((), ((),), {"a": (Quotas(Quota.of(2000, k), Quota.of(0, 0)),)})
+        (row,) = rows.transform(draw(SEED)).transform(borders(chosen, "value", 1e9)).collect()
+        assert row[last_draw("a", "positive")] == draws[k - 1]
+        kept = [key for key in ids if drawn(SEED, key) <= draws[k - 1]]
+        assert (row[kept_rows("a")], row[kept_value("a")]) == (len(kept), sum(kept))
+
+
+@pytest.mark.parametrize("is_hashed", [True, False])
+def test_strata_are_told_by_their_hash_where_no_two_have_one(log, spark, is_hashed):
+    """Spark's hash leaves nulls out: ("x", null) and (null, "x") have one."""
+    keys = ((None, "x"), ("x", "x")) if is_hashed else ((None, "x"), ("x", None))
+    hashes = spark.createDataFrame(keys, "p string, q string").select(stratum_hash(["p", "q"])).collect()
+    assert (len({row[0] for row in hashes}) == 2) is is_hashed
+    rows = spark.createDataFrame(
+        [(key, *keys[key % 2], 0, False) for key in range(1000)],
+        "impression_id bigint, p string, q string, a_label int, a_is_positive boolean",
+    )
+    quotas = {"a": tuple(Quotas(Quota.of(0, 0), Quota.of(500, target)) for target in (50, 400))}
+    chosen = SamplePlan(("p", "q"), keys, quotas, tuple(row[0] for row in hashes))
+    found = rows.transform(draw(SEED)).transform(sample(chosen)).collect()
+    assert {row.impression_id for row in found} == {
+        key for key in range(1000) if drawn(SEED, key) < (0.8 if key % 2 else 0.1)
+    }
+    assert chosen.are_told_by_hash is is_hashed

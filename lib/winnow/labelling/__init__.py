@@ -92,25 +92,31 @@ def label(
     groups: Sequence[DurationGroup] = (),
     mature_until: dt.datetime | None = None,
 ) -> Step:
-    """Return the step that adds, for each label L, L_label (1, 0 or null), L_outcome (a code) and L_reason (its name).
+    """Return the step that adds, for each label L, L_label (1, 0 or null), L_is_positive, L_outcome (a code) and L_reason.
 
     Rows in: valid impressions. ``groups``: what ``duration_groups`` found. ``mature_until``: impressions after this
-    moment are immature; None = all are old enough. Codes and names are the places and words of OUTCOMES.
+    moment are immature; None = all are old enough. Codes and reasons are the places and words of OUTCOMES.
     """
     leaning = [name for name in labels if leaned_on(name, labels)]
     plain = [name for name in labels if name not in leaning]
 
+    by_label = {name: [group for group in groups if group.label == name] for name in labels}
+
+    def is_positive(name: str) -> Column:
+        found = labels[name].is_positive(name, leaned_on(name, labels), by_label[name])
+        return found if mature_until is None else found & ~_is_after(mature_until)
+
     def outcome(name: str) -> Column:
-        mine = [group for group in groups if group.label == name]
-        found = labels[name].outcome(name, leaned_on(name, labels), mine)
+        found = F.when(F.col(schema.positive_column(name)), code(POSITIVE))
         if mature_until is not None:
-            is_immature = F.unix_micros(F.col(schema.IMPRESSION_TS)) > round(mature_until.timestamp() * 1_000_000)
-            found = F.when(is_immature, code(IMMATURE)).otherwise(found)
-        return found.cast("tinyint")
+            found = found.when(_is_after(mature_until), code(IMMATURE))
+        return found.otherwise(labels[name].otherwise(by_label[name])).cast("tinyint")
 
     def step(rows: DataFrame) -> DataFrame:
+        # Told apart from the other outcomes: nearly every row is asked whether it is a positive, and few are asked more.
         for names in filter(None, (plain, leaning)):
-            rows = rows.withColumns({schema.outcome_column(name): outcome(name) for name in names})
+            rows = rows.withColumns({schema.positive_column(name): is_positive(name) for name in names})
+        rows = rows.withColumns({schema.outcome_column(name): outcome(name) for name in labels})
         for name in labels:
             found = F.col(schema.outcome_column(name))
             label_class = F.when(found == code(POSITIVE), 1).when(found == code(NEGATIVE), 0)
@@ -119,3 +125,7 @@ def label(
         return rows
 
     return step
+
+
+def _is_after(moment: dt.datetime) -> Column:
+    return F.unix_micros(F.col(schema.IMPRESSION_TS)) > round(moment.timestamp() * 1_000_000)

@@ -57,11 +57,15 @@ class Label:
         """Return the actions that the label called ``name`` asks for: boolean columns, or other labels."""
         return ()
 
-    def outcome(self, name: str, labels: Collection[str], groups: Sequence[DurationGroup]) -> Column:
-        """Return the outcome of a valid, mature row, as a code: its place among OUTCOMES.
+    def is_positive(self, name: str, labels: Collection[str], groups: Sequence[DurationGroup]) -> Column:
+        """Return whether a valid, mature row is a positive; true or false, not null.
 
         ``name``: the label's own; ``labels``: the labels that are already made, by name; ``groups``: its own.
         """
+        raise NotImplementedError
+
+    def otherwise(self, groups: Sequence[DurationGroup]) -> Column:
+        """Return the outcome of a valid, mature row that is no positive, as a code: its place among OUTCOMES."""
         raise NotImplementedError
 
 
@@ -84,18 +88,24 @@ class WatchedFraction(Label):
         """Check the thresholds."""
         _check_thresholds(self.positive_at_least, self.negative_at_most, highest=10.0)
 
-    def outcome(self, name: str, labels: Collection[str], groups: Sequence[DurationGroup]) -> Column:
+    def is_positive(self, name: str, labels: Collection[str], groups: Sequence[DurationGroup]) -> Column:
         """Compare whole microseconds, so that an exact share such as 24 of 30 minutes is on the right side."""
-        low, high = decimal_ratio(self.negative_at_most), decimal_ratio(self.positive_at_least)
+        high = decimal_ratio(self.positive_at_least)
         watch, duration = micros(F.col(schema.WATCH_S)), micros(F.col(schema.MEDIA_DURATION_S))
-        # What most rows are is asked first.
-        return (
-            F.when(has_duration() & (watch * high.denominator >= duration * high.numerator), code(POSITIVE))
-            .when(has_duration() & (watch * low.denominator <= duration * low.numerator), code(NEGATIVE))
-            .when(has_duration() & watch.isNotNull(), code(MIDDLE))
-            .when(has_duration(), code(NEGATIVE if self.not_played == "negative" else NOT_PLAYED))
-            .otherwise(code(NO_DURATION))
+        return F.coalesce(
+            (watch * high.denominator >= duration * high.numerator) & has_duration(),
+            F.lit(False),
         )
+
+    def otherwise(self, groups: Sequence[DurationGroup]) -> Column:
+        """Compare as ``is_positive`` does; what most rows are is asked first."""
+        low = decimal_ratio(self.negative_at_most)
+        watch, duration = micros(F.col(schema.WATCH_S)), micros(F.col(schema.MEDIA_DURATION_S))
+        played = F.when(watch * low.denominator <= duration * low.numerator, code(NEGATIVE)).when(
+            watch.isNotNull(), code(MIDDLE)
+        )
+        not_played = code(NEGATIVE if self.not_played == "negative" else NOT_PLAYED)
+        return F.when(has_duration(), played.otherwise(not_played)).otherwise(code(NO_DURATION))
 
 
 @dataclass(frozen=True)
@@ -121,23 +131,28 @@ class DurationQuantile(Label):
         check_between("groups", self.groups, 1, 1000)
         _check_thresholds(self.positive_at_least, self.negative_at_most, highest=1.0)
 
-    def outcome(self, name: str, labels: Collection[str], groups: Sequence[DurationGroup]) -> Column:
+    def is_positive(self, name: str, labels: Collection[str], groups: Sequence[DurationGroup]) -> Column:
         """Compare with the thresholds of the row's duration group, as ``duration_groups`` found them."""
+        reaches_high, reaches_low = self._reached(groups)
+        return F.coalesce(has_duration() & reaches_high & ~reaches_low, F.lit(False))
+
+    def otherwise(self, groups: Sequence[DurationGroup]) -> Column:
+        """Compare as ``is_positive`` does."""
+        reaches_high, reaches_low = self._reached(groups)
+        played = F.when(reaches_low & ~reaches_high, code(NEGATIVE)).when(
+            F.col(schema.WATCH_S).isNotNull(), code(MIDDLE)
+        )
+        return F.when(has_duration(), played.otherwise(code(NOT_PLAYED))).otherwise(code(NO_DURATION))
+
+    def _reached(self, groups: Sequence[DurationGroup]) -> tuple[Column, Column]:
+        """Return whether the row's watch time reaches its group's upper quantile, and whether the lower one reaches it."""
         watch, duration = F.col(schema.WATCH_S), F.col(schema.MEDIA_DURATION_S)
         positive_from, negative_to = F.lit(None).cast("double"), F.lit(None).cast("double")
         for group in sorted(groups, key=lambda group: group.longest_s, reverse=True):
             is_here = duration <= group.longest_s
             positive_from = F.when(is_here, F.lit(group.positive_from_s)).otherwise(positive_from)
             negative_to = F.when(is_here, F.lit(group.negative_to_s)).otherwise(negative_to)
-        is_positive = F.coalesce(watch >= positive_from, F.lit(False))
-        is_negative = F.coalesce(watch <= negative_to, F.lit(False))
-        return (
-            F.when(has_duration() & is_positive & ~is_negative, code(POSITIVE))
-            .when(has_duration() & is_negative & ~is_positive, code(NEGATIVE))
-            .when(has_duration() & watch.isNotNull(), code(MIDDLE))
-            .when(has_duration(), code(NOT_PLAYED))
-            .otherwise(code(NO_DURATION))
-        )
+        return F.coalesce(watch >= positive_from, F.lit(False)), F.coalesce(watch <= negative_to, F.lit(False))
 
 
 @dataclass(frozen=True)
@@ -157,15 +172,17 @@ class AnyAction(Label):
         """Return the actions."""
         return self.actions
 
-    def outcome(self, name: str, labels: Collection[str], groups: Sequence[DurationGroup]) -> Column:
-        """Return positive where an action happened; a null action did not."""
+    def is_positive(self, name: str, labels: Collection[str], groups: Sequence[DurationGroup]) -> Column:
+        """Return whether any of the actions happened; a null action did not."""
         happened = F.lit(False)
         for action in self.actions_of(name):
-            if action in labels:
-                happened = happened | (F.col(schema.outcome_column(action)) == code(POSITIVE))
-            else:
-                happened = happened | F.coalesce(F.col(action), F.lit(False))
-        return F.when(happened, code(POSITIVE)).otherwise(code(NEGATIVE))
+            is_made = action in labels
+            happened = happened | F.coalesce(F.col(schema.positive_column(action) if is_made else action), F.lit(False))
+        return happened
+
+    def otherwise(self, groups: Sequence[DurationGroup]) -> Column:
+        """Return negative."""
+        return F.lit(code(NEGATIVE))
 
 
 @dataclass(frozen=True)

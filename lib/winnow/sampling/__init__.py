@@ -3,21 +3,21 @@
 from winnow.sampling.draw import (
     DRAW,
     DRAW_STEP,
+    PLACE,
     SamplePlan,
     borders,
     draw,
     kept_rows,
     kept_value,
     last_draw,
-    no_borders,
     sample,
-    stratum_columns,
 )
 from winnow.sampling.rates import Quota, Quotas, SamplingSettings, allocate, natural, plan, whole
 
 __all__ = [
     "DRAW",
     "DRAW_STEP",
+    "PLACE",
     "Quota",
     "Quotas",
     "SamplePlan",
@@ -29,9 +29,7 @@ __all__ = [
     "kept_value",
     "last_draw",
     "natural",
-    "no_borders",
     "plan",
     "sample",
-    "stratum_columns",
     "whole",
 ]

@@ -16,7 +16,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from winnow import schema
-from winnow.contracts import HELPER, Step
+from winnow.contracts import HELPER, Step, stratum_hash
 from winnow.local import local_rows
 from winnow.sampling.rates import Quota, Quotas
 
@@ -26,20 +26,31 @@ DRAW = f"{HELPER}draw"
 DRAW_STEP = 2.0**-53
 _DRAW_BITS = 53
 
+#: Helper column: the place of the row's stratum among the plan's.
+PLACE = f"{HELPER}stratum_place"
 _CLASSES = ((1, "positive"), (0, "negative"))
+_NEAR = HELPER + "near_{}"
 _STRATUM = HELPER + "stratum_key_{}"
+_HASH = HELPER + "stratum_hash"
 
 
 @dataclass(frozen=True)
 class SamplePlan:
     """What is kept: for each label the quotas of each stratum.
 
-    ``strata``: the columns; ``keys``: the strata, each as its values in those columns; ``quotas``: in the keys' order.
+    ``strata``: the columns; ``keys``: all strata that rows are in, each as its values in those columns; ``quotas``: in the keys'
+    order; ``hashes``: ``stratum_hash`` of each, where it is known.
     """
 
     strata: tuple[str, ...]
     keys: tuple[tuple[Any, ...], ...]
     quotas: Mapping[str, tuple[Quotas, ...]]
+    hashes: tuple[int | None, ...] = ()
+
+    @property
+    def are_told_by_hash(self) -> bool:
+        """Whether each stratum has a hash that no other has."""
+        return None not in self.hashes and len(set(self.hashes)) == len(self.keys)
 
 
 def draw(seed: int) -> Step:
@@ -97,64 +108,63 @@ def sample(plan: SamplePlan) -> Step:
 def borders(plan: SamplePlan, value: str, sigmas: float) -> Step:
     """Return the step that finds where an exact sample ends, and sums ``value`` over the kept positives.
 
-    Rows in: the strata columns, L_label for each label, DRAW and the whole number ``value``. Rows out: one a stratum
-    (its columns as ``stratum_columns`` names them), for each label and class the draw of the last kept row
-    (``last_draw``; null where it is not within ``sigmas`` deviations of the expected one), and for each label the number
-    of kept positives (``kept_rows``) and the sum over them (``kept_value``). Only draws near the border are gathered, about
-    2 sigmas sqrt(kept) of each stratum. With 0 sigmas the sample is not exact, and only the kept positives are summed.
+    Rows in: the strata columns, L_label and L_is_positive for each label, DRAW and the whole number ``value``. Rows out: one a
+    stratum that rows are kept of, told by its PLACE among the plan's; for each class of a label that is cut anywhere the draw of the
+    last kept row (``last_draw``; null where it is not within ``sigmas`` deviations of the expected one); and for each label whose
+    positives are cut the number of kept ones (``kept_rows``) and the sum over them (``kept_value``). Only draws near the border
+    are gathered, about 2 sigmas sqrt(kept) of each stratum. With 0 sigmas the sample is not exact, and only the kept positives
+    are summed.
     """
+    asked = [
+        (label, label_class, name)
+        for label, quotas in plan.quotas.items()
+        for label_class, name in _CLASSES
+        if (label_class == 1 or sigmas) and any(_of(quota, label_class).is_cut for quota in quotas)
+    ]
 
     def step(rows: DataFrame) -> DataFrame:
         columns: dict[str, list[float]] = {}
-        sums: list[Column] = []
-        found: list[Column] = []
         highs: list[tuple[str, int, Sequence[float]]] = []
-        for label, quotas in plan.quotas.items():
-            for label_class, name in _CLASSES:
-                low, high, target = (_limit(label, name, what) for what in ("low", "high", "target"))
-                brackets = [_bracket(_of(quota, label_class), label_class, sigmas) for quota in quotas]
-                highs.append((label, label_class, [high_draw for _, high_draw in brackets]))
-                columns[low], columns[high] = [pair[0] for pair in brackets], [pair[1] for pair in brackets]
-                columns[target] = [_of(quota, label_class).target for quota in quotas]
-                mine = F.col(schema.label_column(label)) == label_class
-                is_below = mine & (F.col(DRAW) < F.col(low))
-                is_near = mine & (F.col(DRAW) >= F.col(low)) & (F.col(DRAW) < F.col(high))
-                below, near = _limit(label, name, "below"), _limit(label, name, "near")
-                # Null beside other rows' draws: not every engine lets a list's rows be null and their fields not.
-                pair = F.struct(F.col(DRAW).alias(DRAW), F.when(is_near, F.col(value)).alias("value"))
-                sums += [
-                    F.count_if(is_below).alias(below),
-                    F.sort_array(F.collect_list(F.when(is_near, pair))).alias(near),
-                    F.max(target).alias(target),
-                ]
-                place = (F.col(target) - F.col(below)).cast("int")
-                last = F.when((place > 0) & (place <= F.size(near)), F.element_at(F.col(near), place)[DRAW])
-                found.append(last.alias(last_draw(label, name)))
-                if label_class == 1:
-                    value_below = _limit(label, name, "value_below")
-                    sums.append(F.coalesce(F.sum(F.when(is_below, F.col(value))), F.lit(0)).alias(value_below))
-                    found += _kept(label, F.col(below), F.col(value_below), F.col(near), last)
-        keys = [F.col(name).alias(key) for name, key in zip(plan.strata, stratum_columns(plan), strict=True)]
-        # Gathering draws is slow row by row: the rows beyond every bracket, nearly all, are dropped before.
-        near_or_below = rows.where(_any_below(highs))
-        grouped = _join_by_stratum(near_or_below, plan, columns).groupBy(*keys).agg(*sums)
-        return grouped.select(*stratum_columns(plan), *found)
+        counted: list[Column] = []
+        gathered: list[Column] = []
+        found: list[Column] = []
+        is_near_any, is_below_any = F.lit(False), F.lit(False)
+        near_draw, near_value = _NEAR.format("draw"), _NEAR.format("value")
+        for label, label_class, name in asked:
+            low, high, target, below, near, value_below = (
+                _limit(label, name, what) for what in ("low", "high", "target", "below", "near", "value_below")
+            )
+            quotas = [_of(quota, label_class) for quota in plan.quotas[label]]
+            brackets = [_bracket(quota, label_class, sigmas) for quota in quotas]
+            columns[low], columns[high] = [pair[0] for pair in brackets], [pair[1] for pair in brackets]
+            columns[target] = [quota.target for quota in quotas]
+            highs.append((label, label_class, columns[high]))
+            mine = F.col(schema.label_column(label)) == label_class
+            is_below = mine & (F.col(DRAW) < F.col(low))
+            is_near = mine & (F.col(DRAW) >= F.col(low)) & (F.col(DRAW) < F.col(high))
+            is_near_any, is_below_any = is_near_any | is_near, is_below_any | is_below
+            counted += [F.count_if(is_below).alias(below), F.count_if(is_near).alias(near), F.max(target).alias(target)]
+            # Rows of one draw and value are one group, and stand in the list as often as there are of them.
+            pair = F.array_repeat(F.struct(F.col(near_draw).alias(DRAW), near_value), F.col(near).cast("int"))
+            gathered += [
+                F.sum(below).alias(below),
+                F.flatten(F.sort_array(F.collect_list(pair))).alias(near),
+                F.max(target).alias(target),
+            ]
+            place = (F.col(target) - F.col(below)).cast("int")
+            last = F.when((place > 0) & (place <= F.size(near)), F.element_at(F.col(near), place)[DRAW])
+            found.append(last.alias(last_draw(label, name)))
+            if label_class == 1:
+                counted.append(F.sum(F.when(is_below, F.col(value))).alias(value_below))
+                gathered.append(F.coalesce(F.sum(value_below), F.lit(0)).alias(value_below))
+                found += _kept(label, F.col(below), F.col(value_below), F.col(near), near_value, last)
+        # To gather draws is slow, row by row: rows beyond every bracket, nearly all, are dropped before, and the others counted.
+        columns[PLACE] = list(range(len(plan.keys)))
+        placed = _join_by_stratum(rows.where(_any_below(highs)), plan, columns).where(is_near_any | is_below_any)
+        keys = [F.when(is_near_any, F.col(name)).alias(key) for name, key in ((DRAW, near_draw), (value, near_value))]
+        return placed.groupBy(PLACE, *keys).agg(*counted).groupBy(PLACE).agg(*gathered).select(PLACE, *found)
 
     return step
-
-
-def no_borders(plan: SamplePlan) -> dict[str, Any]:
-    """Return what ``borders`` would say of a stratum without rows."""
-    found: dict[str, Any] = {}
-    for label in plan.quotas:
-        found |= {last_draw(label, name): None for _, name in _CLASSES}
-        found |= {kept_rows(label): 0, kept_value(label): 0}
-    return found
-
-
-def stratum_columns(plan: SamplePlan) -> list[str]:
-    """Return names for the strata's values that no column of the log has."""
-    return [_STRATUM.format(place) for place in range(len(plan.strata))]
 
 
 def last_draw(label: str, class_name: str) -> str:
@@ -186,22 +196,34 @@ def _any_below(limits: Iterable[tuple[str, int, Sequence[float]]]) -> Column:
     for label, by_class in highest.items():
         label_class, limit = max(by_class.items(), key=lambda item: item[1])
         if limit > for_all:
-            below = below | ((F.col(DRAW) < limit) & (F.col(schema.label_column(label)) == label_class))
+            is_mine = (
+                F.col(schema.positive_column(label)) if label_class == 1 else F.col(schema.label_column(label)) == 0
+            )
+            below = below | (is_mine if limit >= 1 else (F.col(DRAW) < limit) & is_mine)  # a draw is below 1
     return below
 
 
 def _join_by_stratum(rows: DataFrame, plan: SamplePlan, columns: Mapping[str, Sequence[float]]) -> DataFrame:
-    """Give each row the values of its stratum; a null value is a stratum of its own."""
+    """Give each row the values of its stratum; a null value is a stratum of its own.
+
+    Engines look up one number in a third of the time that several texts, any of which may be null, take. It tells the strata apart as
+    surely, since every row's stratum is among the plan's.
+    """
     if not plan.strata:
         return rows.withColumns({name: F.lit(values[0]) for name, values in columns.items()})
     kinds = dict(rows.dtypes)
-    keys = stratum_columns(plan)
-    fields = [f"{key} {kinds[name]}" for key, name in zip(keys, plan.strata, strict=True)]
-    fields += [f"{name} double" for name in columns]
-    records = [(*key, *values) for key, *values in zip(plan.keys, *columns.values(), strict=True)]
+    if plan.are_told_by_hash:
+        keys = {_HASH: "bigint"}
+        records = [(told, *values) for told, *values in zip(plan.hashes, *columns.values(), strict=True)]
+        same = [stratum_hash(plan.strata) == F.col(_HASH)]
+    else:
+        keys = {_STRATUM.format(place): kinds[name] for place, name in enumerate(plan.strata)}
+        records = [(*key, *values) for key, *values in zip(plan.keys, *columns.values(), strict=True)]
+        same = [F.col(name).eqNullSafe(F.col(key)) for name, key in zip(plan.strata, keys, strict=True)]
+    keys |= {name: "bigint" if name == PLACE else "double" for name in columns}
+    fields = [f"{name} {kind}" for name, kind in keys.items()]
     table = local_rows(rows.sparkSession, records, ", ".join(fields))
-    same = [F.col(name).eqNullSafe(F.col(key)) for name, key in zip(plan.strata, keys, strict=True)]
-    return rows.join(F.broadcast(table), on=same, how="inner").drop(*keys)
+    return rows.join(F.broadcast(table), on=same, how="inner").drop(*(set(keys) - set(columns)))
 
 
 def _bracket(quota: Quota, label_class: int, sigmas: float) -> tuple[float, float]:
@@ -209,13 +231,13 @@ def _bracket(quota: Quota, label_class: int, sigmas: float) -> tuple[float, floa
     return quota.bracket(sigmas) if quota.is_cut or label_class == 1 else (0.0, 0.0)
 
 
-def _kept(label: str, below: Column, value_below: Column, near: Column, last: Column) -> list[Column]:
+def _kept(label: str, below: Column, value_below: Column, near: Column, value: str, last: Column) -> list[Column]:
     """Return the number of kept positives and the sum over them: all below the bracket, and those up to the last draw."""
     kept = F.filter(near, lambda pair: F.coalesce(pair[DRAW] <= last, F.lit(False)))
-    value = F.aggregate(kept, F.lit(0).cast("bigint"), lambda total, pair: total + pair["value"])
+    total = F.aggregate(kept, F.lit(0).cast("bigint"), lambda total, pair: total + pair[value])
     return [
         (below + F.size(kept)).alias(kept_rows(label)),
-        (value_below + value).alias(kept_value(label)),
+        (value_below + total).alias(kept_value(label)),
     ]
 
 

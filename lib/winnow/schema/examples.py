@@ -16,6 +16,11 @@ def reason_column(label: str) -> Column:
     return Column(f"{label}_reason", "string", "outcome of the row: positive, negative, middle, ...")
 
 
+def positive_column(label: str) -> Column:
+    """Return the column that says whether a row is a positive (never stored)."""
+    return Column(f"{label}_is_positive", "boolean", "whether the row is a positive")
+
+
 def outcome_column(label: str) -> Column:
     """Return the column of the outcome as a number, its place among ``labelling.OUTCOMES`` (never stored)."""
     return Column(f"{label}_outcome", "tinyint", "code of the row's outcome")
