@@ -81,7 +81,7 @@ def named(name: str) -> Column:
 
 
 def stratum_hash(strata: Sequence[str]) -> Column:
-    """Return one number for the row's values in the columns; of few values it is another for each, which is to be looked at."""
+    """Return a hash of the row's values in the columns; nulls are left out of it, so that two strata may share one."""
     return F.xxhash64(*map(named, strata))
 
 
@@ -254,14 +254,14 @@ def is_valid(settings: ContractSettings, possible: Collection[str] | None = None
     return reduce(and_, fits, F.lit(True))
 
 
-def first_refusal(settings: ContractSettings, possible: Collection[str] | None = None) -> Column:
-    """Return the place among ``refusals`` of the first reason to refuse the row, null for a good one; ``possible``: as above.
+def first_refusal(settings: ContractSettings) -> Column:
+    """Return the place among ``refusals`` of the first reason to refuse the row, null for a good one.
 
     Each refused row is counted under one reason; rows are grouped by numbers faster than by words. Reasons are told apart in
     refused rows only, which are few.
     """
     places = F.coalesce(*(F.when(found, place) for place, found in enumerate(refusals(settings).values())))
-    return F.when(~is_valid(settings, possible), places).cast("tinyint")
+    return F.when(~is_valid(settings), places).cast("tinyint")
 
 
 def all_refusals(settings: ContractSettings) -> Column:

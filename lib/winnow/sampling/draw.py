@@ -206,8 +206,8 @@ def _any_below(limits: Iterable[tuple[str, int, Sequence[float]]]) -> Column:
 def _join_by_stratum(rows: DataFrame, plan: SamplePlan, columns: Mapping[str, Sequence[float]]) -> DataFrame:
     """Give each row the values of its stratum; a null value is a stratum of its own.
 
-    Engines look up one number in a third of the time that several texts, any of which may be null, take. It tells the strata apart as
-    surely, since every row's stratum is among the plan's.
+    Engines look up one number faster than several texts, any of which may be null. Where no two strata of the plan share a hash it
+    tells them apart as surely, since every row's stratum is among the plan's.
     """
     if not plan.strata:
         return rows.withColumns({name: F.lit(values[0]) for name, values in columns.items()})
