@@ -90,6 +90,8 @@ def test_an_exact_plan_ends_just_behind_the_last_kept_draw():
     assert first.negatives.rate == 10 / 90  # the rate that is stored stays k / n
     # What is kept whole needs no border.
     assert (first.positives, second) == (plan.quotas["watched"][0].positives, plan.quotas["watched"][1])
+    # Nor does a stratum of which nothing was found because nothing was asked.
+    assert end_at(plan, [found(None, 0.125), {}]) == ended
 
 
 def test_a_border_that_was_not_found_is_looked_for_again():
@@ -102,6 +104,7 @@ def test_the_sums_of_weights_come_from_the_census_or_from_what_is_kept():
     assert basis_of_all("watched", ()) == BasisSum(0, 0)
     rows = [{kept_rows("watched"): 3, kept_value("watched"): 300}, {kept_rows("watched"): 2, kept_value("watched"): 11}]
     assert basis_of_kept("watched", rows) == BasisSum(5, 311)
+    assert basis_of_kept("watched", [*rows, {}]) == BasisSum(5, 311)
 
 
 def test_a_plan_without_strata_has_one_key_of_no_values():

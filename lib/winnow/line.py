@@ -98,8 +98,8 @@ class Line:
         """
         is_natural = self.settings.splitting.is_natural(self.day)
         is_exact = self.settings.sampling.exact and not is_natural and any(quota.is_cut for quota in quotas_of(plan))
-        are_positives_cut = any(pair.positives.is_cut for pairs in plan.quotas.values() for pair in pairs)
-        if not is_exact and not (are_positives_cut and self.settings.weighting.balance > 0):
+        cut = {label for label, pairs in plan.quotas.items() if any(pair.positives.is_cut for pair in pairs)}
+        if not is_exact and not (cut and self.settings.weighting.balance > 0):
             return plan, {label: basis_of_all(label, counts) for label in plan.quotas}
         labelled = self._valid(self.narrow).transform(self._label()).transform(self._basis()).transform(self._draw())
         for sigmas in _SIGMAS if is_exact else (0.0,):
@@ -110,10 +110,8 @@ class Line:
             settled = end_at(plan, rows) if is_exact else plan
             if settled is not None:
                 return settled, {
-                    label: basis_of_kept(label, rows)
-                    if any(pair.positives.is_cut for pair in pairs)
-                    else basis_of_all(label, counts)
-                    for label, pairs in plan.quotas.items()
+                    label: basis_of_kept(label, rows) if label in cut else basis_of_all(label, counts)
+                    for label in plan.quotas
                 }
         raise AssertionError("the widest bracket holds every draw")
 

@@ -213,6 +213,18 @@ def borders_of(log, chosen, sigmas):
     return {STRATA[row[PLACE]]: row.asDict() for row in rows}
 
 
+def places_told(chosen, sigmas):
+    """The strata in which a row is near a border or below it: of a label whose positives, or negatives, are cut anywhere."""
+    for place, stratum in enumerate(STRATA):
+        for label, pairs in chosen.quotas.items():
+            for label_class, what in ((1, "positives"), (0, "negatives")):
+                quotas = [getattr(pair, what) for pair in pairs]
+                if any(quota.is_cut for quota in quotas) and (quotas[place].is_cut or label_class == 1):
+                    _, high = quotas[place].bracket(sigmas)
+                    if any(drawn(SEED, row[0]) < high for row in rows_of(label, stratum, label_class)):
+                        yield place
+
+
 @pytest.mark.parametrize("sigmas", [6.0, 50.0, 1e9])
 def test_the_borders_are_exactly_the_kth_smallest_draws(log, sigmas):
     """k is 0, 1, all but one, all, and some hundreds, by stratum, class and label."""
@@ -227,7 +239,7 @@ def test_the_borders_are_exactly_the_kth_smallest_draws(log, sigmas):
     for choose in (k_of, k_less):
         chosen = plan(choose)
         found = borders_of(log, chosen, sigmas)
-        assert set(found) <= set(STRATA)
+        assert set(found) == {STRATA[place] for place in places_told(chosen, sigmas)}
         for label in CLASSES:
             for place, stratum in enumerate(STRATA):
                 pair, row = chosen.quotas[label][place], found.get(stratum, {})
@@ -256,6 +268,12 @@ def test_with_no_deviation_at_all_the_rows_of_the_rate_are_summed(log):
         assert (row[kept_rows("watched")], row[kept_value("watched")]) == (len(kept), sum(kept))
 
 
+def test_of_a_stratum_without_rows_nothing_is_told(log):
+    chosen = plan(share(0.3))
+    assert borders_of(log.where("value < 0"), chosen, 6.0) == {}
+    assert set(borders_of(log.where("s = 'a'"), chosen, 6.0)) == {"a"}
+
+
 def test_a_class_that_is_kept_whole_is_not_asked_for(log):
     chosen = plan(lambda n, _, c: n if c == 1 else n // 10)
     found = borders_of(log, chosen, 6.0)
@@ -280,7 +298,7 @@ def test_rows_of_one_draw_are_counted_each(spark):
 
 
 @pytest.mark.parametrize("is_hashed", [True, False])
-def test_strata_are_told_by_their_hash_where_no_two_have_one(log, spark, is_hashed):
+def test_strata_are_told_by_their_hash_where_no_two_have_one(spark, is_hashed):
     """Spark's hash leaves nulls out: ("x", null) and (null, "x") have one."""
     keys = ((None, "x"), ("x", "x")) if is_hashed else ((None, "x"), ("x", None))
     hashes = spark.createDataFrame(keys, "p string, q string").select(stratum_hash(["p", "q"])).collect()

@@ -99,17 +99,15 @@ def label(
     """
     leaning = [name for name in labels if leaned_on(name, labels)]
     plain = [name for name in labels if name not in leaning]
-
     by_label = {name: [group for group in groups if group.label == name] for name in labels}
 
     def is_positive(name: str) -> Column:
-        found = labels[name].is_positive(name, leaned_on(name, labels), by_label[name])
-        return found if mature_until is None else found & ~_is_after(mature_until)
+        return labels[name].is_positive(name, leaned_on(name, labels), by_label[name]) & ~_is_immature(mature_until)
 
     def outcome(name: str) -> Column:
-        found = F.when(F.col(schema.positive_column(name)), code(POSITIVE))
-        if mature_until is not None:
-            found = found.when(_is_after(mature_until), code(IMMATURE))
+        found = F.when(F.col(schema.positive_column(name)), code(POSITIVE)).when(
+            _is_immature(mature_until), code(IMMATURE)
+        )
         return found.otherwise(labels[name].otherwise(by_label[name])).cast("tinyint")
 
     def step(rows: DataFrame) -> DataFrame:
@@ -127,5 +125,7 @@ def label(
     return step
 
 
-def _is_after(moment: dt.datetime) -> Column:
-    return F.unix_micros(F.col(schema.IMPRESSION_TS)) > round(moment.timestamp() * 1_000_000)
+def _is_immature(mature_until: dt.datetime | None) -> Column:
+    if mature_until is None:
+        return F.lit(False)
+    return F.unix_micros(F.col(schema.IMPRESSION_TS)) > round(mature_until.timestamp() * 1_000_000)

@@ -92,10 +92,8 @@ class WatchedFraction(Label):
         """Compare whole microseconds, so that an exact share such as 24 of 30 minutes is on the right side."""
         high = decimal_ratio(self.positive_at_least)
         watch, duration = micros(F.col(schema.WATCH_S)), micros(F.col(schema.MEDIA_DURATION_S))
-        return F.coalesce(
-            (watch * high.denominator >= duration * high.numerator) & has_duration(),
-            F.lit(False),
-        )
+        is_long = watch * high.denominator >= duration * high.numerator  # asked first: most rows are not
+        return F.coalesce(is_long & has_duration(), F.lit(False))
 
     def otherwise(self, groups: Sequence[DurationGroup]) -> Column:
         """Compare as ``is_positive`` does; what most rows are is asked first."""

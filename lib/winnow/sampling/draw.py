@@ -71,8 +71,8 @@ def draw(seed: int) -> Step:
 def sample(plan: SamplePlan) -> Step:
     """Return the step that keeps the plan's sample.
 
-    Rows in: the strata columns, L_label for each label, DRAW. Rows out: those in at least one label's sample, with
-    L_rate (in (0, 1]); L_label and L_rate are null where the row is not in L's sample. DRAW is dropped.
+    Rows in: the strata columns, L_label and L_is_positive for each label, DRAW. Rows out: those in at least one label's sample,
+    with L_rate (in (0, 1]); L_label and L_rate are null where the row is not in L's sample. DRAW is dropped.
     """
 
     def step(rows: DataFrame) -> DataFrame:
@@ -128,7 +128,8 @@ def borders(plan: SamplePlan, value: str, sigmas: float) -> Step:
         counted: list[Column] = []
         gathered: list[Column] = []
         found: list[Column] = []
-        is_near_any, is_below_any = F.lit(False), F.lit(False)
+        are_near: list[Column] = []
+        are_near_or_below: list[Column] = []
         near_draw, near_value = _NEAR.format("draw"), _NEAR.format("value")
         for label, label_class, name in asked:
             low, high, target, below, near, value_below = (
@@ -139,10 +140,11 @@ def borders(plan: SamplePlan, value: str, sigmas: float) -> Step:
             columns[low], columns[high] = [pair[0] for pair in brackets], [pair[1] for pair in brackets]
             columns[target] = [quota.target for quota in quotas]
             highs.append((label, label_class, columns[high]))
-            mine = F.col(schema.label_column(label)) == label_class
-            is_below = mine & (F.col(DRAW) < F.col(low))
-            is_near = mine & (F.col(DRAW) >= F.col(low)) & (F.col(DRAW) < F.col(high))
-            is_near_any, is_below_any = is_near_any | is_near, is_below_any | is_below
+            is_near_or_below = _is_of(label, label_class) & (F.col(DRAW) < F.col(high))
+            is_below = is_near_or_below & (F.col(DRAW) < F.col(low))
+            is_near = is_near_or_below & (F.col(DRAW) >= F.col(low))
+            are_near.append(is_near)
+            are_near_or_below.append(is_near_or_below)
             counted += [F.count_if(is_below).alias(below), F.count_if(is_near).alias(near), F.max(target).alias(target)]
             # Rows of one draw and value are one group, and stand in the list as often as there are of them.
             pair = F.array_repeat(F.struct(F.col(near_draw).alias(DRAW), near_value), F.col(near).cast("int"))
@@ -160,7 +162,8 @@ def borders(plan: SamplePlan, value: str, sigmas: float) -> Step:
                 found += _kept(label, F.col(below), F.col(value_below), F.col(near), near_value, last)
         # To gather draws is slow, row by row: rows beyond every bracket, nearly all, are dropped before, and the others counted.
         columns[PLACE] = list(range(len(plan.keys)))
-        placed = _join_by_stratum(rows.where(_any_below(highs)), plan, columns).where(is_near_any | is_below_any)
+        placed = _join_by_stratum(rows.where(_any_below(highs)), plan, columns).where(reduce(or_, are_near_or_below))
+        is_near_any = reduce(or_, are_near)
         keys = [F.when(is_near_any, F.col(name)).alias(key) for name, key in ((DRAW, near_draw), (value, near_value))]
         return placed.groupBy(PLACE, *keys).agg(*counted).groupBy(PLACE).agg(*gathered).select(PLACE, *found)
 
@@ -196,9 +199,7 @@ def _any_below(limits: Iterable[tuple[str, int, Sequence[float]]]) -> Column:
     for label, by_class in highest.items():
         label_class, limit = max(by_class.items(), key=lambda item: item[1])
         if limit > for_all:
-            is_mine = (
-                F.col(schema.positive_column(label)) if label_class == 1 else F.col(schema.label_column(label)) == 0
-            )
+            is_mine = _is_of(label, label_class)
             below = below | (is_mine if limit >= 1 else (F.col(DRAW) < limit) & is_mine)  # a draw is below 1
     return below
 
@@ -220,10 +221,9 @@ def _join_by_stratum(rows: DataFrame, plan: SamplePlan, columns: Mapping[str, Se
         keys = {_STRATUM.format(place): kinds[name] for place, name in enumerate(plan.strata)}
         records = [(*key, *values) for key, *values in zip(plan.keys, *columns.values(), strict=True)]
         same = [F.col(name).eqNullSafe(F.col(key)) for name, key in zip(plan.strata, keys, strict=True)]
-    keys |= {name: "bigint" if name == PLACE else "double" for name in columns}
-    fields = [f"{name} {kind}" for name, kind in keys.items()]
-    table = local_rows(rows.sparkSession, records, ", ".join(fields))
-    return rows.join(F.broadcast(table), on=same, how="inner").drop(*(set(keys) - set(columns)))
+    fields = keys | {name: "bigint" if name == PLACE else "double" for name in columns}
+    table = local_rows(rows.sparkSession, records, ", ".join(f"{name} {kind}" for name, kind in fields.items()))
+    return rows.join(F.broadcast(table), on=same, how="inner").drop(*keys)
 
 
 def _bracket(quota: Quota, label_class: int, sigmas: float) -> tuple[float, float]:
@@ -239,6 +239,11 @@ def _kept(label: str, below: Column, value_below: Column, near: Column, value: s
         (below + F.size(kept)).alias(kept_rows(label)),
         (value_below + total).alias(kept_value(label)),
     ]
+
+
+def _is_of(label: str, label_class: int) -> Column:
+    """Return whether a row is of the class; by the rule for positives alone where these are asked for, which costs less."""
+    return F.col(schema.positive_column(label)) if label_class == 1 else F.col(schema.label_column(label)) == 0
 
 
 def _by_class(label: str, what: str) -> Column:
