@@ -18,6 +18,7 @@ from winnow.contracts import (
     micros,
     named,
     refusals,
+    told_by_files,
 )
 from winnow.errors import ContractError, SettingsError
 
@@ -203,6 +204,32 @@ def test_each_fault_of_a_row_is_a_reason_to_refuse_it_in_any_sessions_zone(spark
     for row in found.values():
         assert row["first"] == (places.index(row.reasons[0]) if row.reasons else None)
     assert all(row.is_valid != bool(row.reasons) for row in found.values())
+
+
+def test_what_files_rule_out_holds_for_no_row_of_the_day(rows):
+    settings = ContractSettings()
+    groups = told_by_files(settings, DAY)
+    told = rows.select("case", *(is_any.alias(str(place)) for place, (_, is_any) in enumerate(groups))).collect()
+    for case, *found in map(tuple, told):
+        wrong, reasons = ROWS[case]
+        if wrong.get("event_date", DAY) == DAY:
+            assert [bool(is_any) for is_any in found] == [not group.isdisjoint(reasons) for group, _ in groups]
+    (ids, _), (moment, _) = groups
+    assert ids == {"impression_id_missing", "user_id_missing", "media_id_missing"}
+    assert moment == {"impression_ts_missing", "impression_ts_ahead"}
+
+
+def test_reasons_that_are_ruled_out_ask_for_no_column(rows):
+    settings = ContractSettings()
+    ruled_out = set().union(*(reasons for reasons, _ in told_by_files(settings, DAY)), {"event_date_missing"})
+    possible = set(refusals(settings)) - ruled_out
+    told = rows.select("case", "watch_s").select(
+        "case", first_refusal(settings, possible).alias("first"), is_valid(settings, possible).alias("is_valid")
+    )
+    places = list(refusals(settings))
+    for row in told.collect():
+        reasons = [reason for reason in ROWS[row.case][1] if reason in possible]
+        assert (row["first"], row.is_valid) == (places.index(reasons[0]) if reasons else None, not reasons)
 
 
 def test_the_borders_of_clock_and_watching_are_settings(rows):

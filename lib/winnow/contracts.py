@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import starmap
-from operator import and_
+from operator import and_, or_
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -25,7 +26,8 @@ HELPER = "_winnow_"
 IS_HEAVY_USER = f"{HELPER}is_heavy_user"
 
 #: Columns of the log in which every row has a value.
-_REQUIRED = (schema.IMPRESSION_ID, schema.USER_ID, schema.MEDIA_ID, schema.IMPRESSION_TS, schema.EVENT_DATE)
+_IDS = (schema.IMPRESSION_ID, schema.USER_ID, schema.MEDIA_ID)
+_REQUIRED = (*_IDS, schema.IMPRESSION_TS, schema.EVENT_DATE)
 #: Other reasons to refuse a row.
 _OF_WATCH = ("watch_s_not_finite", "watch_s_negative", "watch_s_implausible")
 _AHEAD = "impression_ts_ahead"
@@ -198,7 +200,7 @@ def refusals(settings: ContractSettings) -> dict[str, Column]:
     return {
         **{_missing(column): F.col(column).isNull() for column in _REQUIRED},
         **dict(zip(_OF_WATCH, of_watch, strict=True)),
-        _AHEAD: F.coalesce(_is_ahead(settings), F.lit(False)),
+        _AHEAD: F.coalesce(_is_ahead(settings, F.col(schema.EVENT_DATE)), F.lit(False)),
         **heavy,
     }
 
@@ -207,12 +209,12 @@ def _missing(column: str) -> str:
     return f"{column}_missing"
 
 
-def _is_ahead(settings: ContractSettings) -> Column:
-    """Return whether the row is later than its day allows, null where one of both is null."""
+def _is_ahead(settings: ContractSettings, day: Column) -> Column:
+    """Return whether the row is later than its day allows, by whole seconds; null where one of both is null."""
     # Days and hours are counted from the epoch: a cast of a date to a timestamp would depend on the session's zone.
     # In doubles: the seconds of a date such as 0001-01-01 or 2099-12-31 are too many for the int that days are.
-    latest_s = (F.unix_date(F.col(schema.EVENT_DATE)) + 1) * 86_400.0 + settings.max_ahead_h * 3_600
-    return F.unix_seconds(F.col(schema.IMPRESSION_TS)) > latest_s
+    latest_s = (F.unix_date(day) + 1) * 86_400.0 + settings.max_ahead_h * 3_600
+    return F.col(schema.IMPRESSION_TS) >= F.timestamp_seconds(F.floor(latest_s) + 1)
 
 
 def heavy_users(most_rows: int) -> Step:
@@ -236,8 +238,23 @@ def flag_heavy_users(users: DataFrame) -> Step:
     return step
 
 
+def told_by_files(settings: ContractSettings, day: dt.date) -> list[tuple[set[str], Column]]:
+    """Return the ``refusals`` of a day's rows that files rule out by their statistics, each group with whether one of it holds.
+
+    Of most columns files tell how many nulls there are, the least value and the greatest: an engine that looks for an id that
+    is missing, or a moment that is too late, opens nothing. A NaN is in no statistics, so that watch_s must be read. A group's
+    columns have their statistics in one place, the log of the table or the files, as both must rule out what is asked at once.
+    """
+    missing_id = reduce(or_, (F.col(column).isNull() for column in _IDS))
+    wrong_moment = F.col(schema.IMPRESSION_TS).isNull() | _is_ahead(settings, F.lit(day))
+    return [
+        ({_missing(column) for column in _IDS}, missing_id),
+        ({_missing(schema.IMPRESSION_TS), _AHEAD}, wrong_moment),
+    ]
+
+
 def is_valid(settings: ContractSettings, possible: Collection[str] | None = None) -> Column:
-    """Return whether no reason of ``refusals`` holds. ``possible``: those that hold for any row at all, where that is known.
+    """Return whether no reason of ``refusals`` holds. ``possible``: those that may hold for any row at all, where that is known.
 
     Every row of a log goes through it: it asks once of each column, where the reasons, told one by one, ask ten times of the time
     watched, and engines work that out ten times. Its contrary does not find the refused rows: an engine that skips files by
@@ -247,21 +264,25 @@ def is_valid(settings: ContractSettings, possible: Collection[str] | None = None
     asked = [
         (_OF_WATCH, watch.isNull() | ((watch >= 0) & (watch <= settings.max_watch_s))),  # NaN is the largest double
         *(((_missing(column),), F.col(column).isNotNull()) for column in _REQUIRED),
-        ((_AHEAD,), ~_is_ahead(settings)),
+        ((_AHEAD,), ~_is_ahead(settings, F.col(schema.EVENT_DATE))),
         *([] if settings.most_rows_per_user is None else [((_HEAVY,), ~F.col(IS_HEAVY_USER))]),
     ]
     fits = [found for reasons, found in asked if possible is None or not set(reasons).isdisjoint(possible)]
     return reduce(and_, fits, F.lit(True))
 
 
-def first_refusal(settings: ContractSettings) -> Column:
+def first_refusal(settings: ContractSettings, possible: Collection[str] | None = None) -> Column:
     """Return the place among ``refusals`` of the first reason to refuse the row, null for a good one.
 
     Each refused row is counted under one reason; rows are grouped by numbers faster than by words. Reasons are told apart in
-    refused rows only, which are few.
+    refused rows only, which are few. ``possible``: as for ``is_valid``, at least one.
     """
-    places = F.coalesce(*(F.when(found, place) for place, found in enumerate(refusals(settings).values())))
-    return F.when(~is_valid(settings), places).cast("tinyint")
+    asked = [
+        F.when(found, place)
+        for place, (reason, found) in enumerate(refusals(settings).items())
+        if possible is None or reason in possible
+    ]
+    return F.when(~is_valid(settings, possible), F.coalesce(*asked)).cast("tinyint")
 
 
 def all_refusals(settings: ContractSettings) -> Column:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import pyarrow as pa
@@ -26,6 +26,7 @@ from winnow.contracts import (
     json_of,
     named,
     refusals,
+    told_by_files,
 )
 from winnow.local import fetch, local_rows
 from winnow.planning import basis_of_all, basis_of_kept, end_at, quotas_of
@@ -59,17 +60,18 @@ class Line:
         checked = impressions.transform(contract(settings)).where(F.col(schema.EVENT_DATE) == F.lit(day))
         self.rows = checked
         self.wide = [*self.narrow, *sorted(set(checked.columns) - set(self.narrow))]
-        #: Reasons for which rows are refused, once they are counted: no row need be asked for others.
-        self._possible: Collection[str] | None = None
+        #: Reasons for which rows may be refused, as far as that is known: no row need be asked for others.
+        self._possible = set(refusals(settings.contracts))
 
     def count(self) -> tuple[StratumCount, ...]:
         """Return what the census counts: the first pass."""
         settings, labels = self.settings, list(self.settings.labels)
         reasons = list(refusals(settings.contracts))
         sampled, nulls = settings.sampling.strata, settings.guards.null_columns
+        self._possible = self._not_ruled_out()
         counted = (
             self._settled(self.narrow)
-            .withColumn(_REFUSAL, first_refusal(settings.contracts))
+            .withColumn(_REFUSAL, first_refusal(settings.contracts, self._possible))
             .withColumn(schema.WATCH_S, F.when(F.col(_REFUSAL).isNull(), F.col(schema.WATCH_S)))
             .transform(self._label())
             .transform(self._basis())
@@ -159,6 +161,18 @@ class Line:
             sampling.DRAW,
             *map(schema.reason_column, self.settings.labels),
         )
+
+    def _not_ruled_out(self) -> set[str]:
+        """Return the reasons to refuse a row but for those that the files rule out, for which the census need read no column.
+
+        To ask costs next to nothing: the first row group that its statistics do not rule out has such a row.
+        """
+        possible = set(refusals(self.settings.contracts))
+        self.describe(f"{self.day}: rows without an id, or too late")
+        for reasons, is_any in told_by_files(self.settings.contracts, self.day):
+            if not fetch(self.rows.where(is_any).select(schema.EVENT_DATE).limit(1)):
+                possible -= reasons
+        return possible
 
     def _settled(self, columns: Sequence[str]) -> DataFrame:
         """Return the rows with one row an id; the same row whether all columns are read or those of the census."""

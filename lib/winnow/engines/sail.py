@@ -7,6 +7,7 @@ other days; and a line of text that does not fit ends the job.
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import os
 import random
@@ -105,6 +106,10 @@ class SailEngine:
         # are named as stored ones are, without which Sail cannot write them.
         nothing = self._spark.read.format("delta").load(_path(place)).where(F.lit(False))
         whole = nothing.unionByName(rows.where(_inside(where)), allowMissingColumns=True)
+        # Sail sorts all rows by the columns of the partitions, in memory, but for those that are constants.
+        for name, value in where.items():
+            if isinstance(value, dt.date | str):
+                whole = whole.withColumn(name, F.lit(value))
         writer = whole.write.format("delta").mode("overwrite").option("userMetadata", record)
         writer = writer.option("targetFileSize", str(_LARGEST_FILE))
         if where:
