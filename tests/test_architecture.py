@@ -138,12 +138,14 @@ RULES = (
             *("udf", "pandas_udf", "arrow_udf", "udtf", "mapInPandas", "mapInArrow", "applyInPandas", "applyInArrow"),
             *("foreach", "foreachPartition"),
         ),
-        "rows would leave the JVM one by one; use the functions of F",
+        "each row would leave the JVM and come back, which costs more than what most functions of F do with it",
         # A block of users at a time, as Arrow: inner products of matrices are what numpy is for.
         # Passes of an SVD over such blocks are products of matrices too.
         # Trees of XGBoost are walked by XGBoost, and nets by onnxruntime, a batch of vectors at a time.
         # Lists are chosen one after the other, a batch of users at a time.
+        # Ids are sorted by the million, where Spark would shuffle and group each as a row: four times the CPU.
         (
+            "duplicates.py",
             *("retrieval/scoring.py", "retrieval/svd.py", "retrieval/two_tower.py"),
             *("ranking/xgb.py", "ranking/deep.py", "reranking/choosing.py"),
         ),

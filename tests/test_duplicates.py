@@ -3,10 +3,16 @@
 import datetime as dt
 import math
 import random
+import re
+import subprocess
+import sys
+from collections import Counter
 
 import pytest
+from pyspark import cloudpickle
 from pyspark.sql import functions as F
 
+from winnow import duplicates
 from winnow.contracts import ContractSettings, is_valid
 from winnow.duplicates import ID_HASH, LOG_LINES, repeated_ids, settle
 
@@ -182,3 +188,32 @@ def test_a_refused_copy_never_displaces_a_good_one(spark):
         (2, None, 2),
         (3, -1.0, 2),
     ]
+
+
+@pytest.mark.parametrize("ids_a_task", [7, 1_000, 10**6])
+@pytest.mark.parametrize("partitions", [1, 5])
+def test_repeated_ids_are_found_wherever_their_lines_are(spark, monkeypatch, ids_a_task, partitions):
+    """Lines of one id stand in one batch, in several of a partition or in several partitions; some ids are null."""
+    monkeypatch.setattr(duplicates, "_IDS_A_TASK", ids_a_task)
+    dice = random.Random(5)
+    ids = [None] * 50 + list(range(4_000)) + dice.choices(range(4_000), k=60) + [-(2**63), 2**63 - 1, 2**63 - 1]
+    dice.shuffle(ids)
+    rows = spark.createDataFrame([(key,) for key in ids], "impression_id bigint").repartition(partitions)
+    found = rows.transform(repeated_ids(len(ids))).collect()
+    repeated = {key for key, count in Counter(ids).items() if count > 1 and key is not None}
+    hashes = spark.createDataFrame([(key,) for key in repeated], "id bigint").select(F.xxhash64("id")).collect()
+    assert sorted(map(tuple, found)) == sorted(map(tuple, hashes))
+    assert not spark.createDataFrame([], "impression_id bigint").transform(repeated_ids(0)).collect()
+
+
+def test_workers_need_no_package_of_ours():
+    """A Spark Connect server has none; a worker unpacks functions where ours cannot be imported."""
+    sent = [cloudpickle.dumps(made) for made in (duplicates._sort(3), duplicates._repeated())]
+    told = (
+        "import pickle, sys, pyarrow as pa; sys.modules['winnow'] = None; "
+        f"sort, find = map(pickle.loads, {sent!r}); "
+        "rows = pa.RecordBatch.from_arrays([pa.array([5, -2**62, 5, 2**62, -2**62])], names=['h']); "
+        "print([hash for batch in find(sort([rows, rows.slice(3, 1)])) for hash in batch.column(0).to_pylist()])"
+    )
+    ended = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    assert sorted(map(int, re.findall(r"-?\d+", ended.stdout))) == [-(2**62), 5, 2**62]

@@ -52,6 +52,20 @@ def test_faults_of_our_own_and_of_python_are_told_as_they_are():
     assert told_of(fault(Java("OutOfMemoryError", ""))) == "OutOfMemoryError: "
 
 
+def test_of_a_fault_in_a_python_worker_the_line_below_its_traceback_is_told():
+    text = (
+        "An exception was thrown from the Python worker:\n"
+        "Traceback (most recent call last):\n"
+        '  File "worker.py", line 3602, in main\n'
+        "    func, profiler = read_udfs(\n"
+        "                     ^^^^^^^^^^\n"
+        "ModuleNotFoundError: No module named 'numpy'"
+    )
+    assert told_of(RuntimeError(text)) == "RuntimeError: ModuleNotFoundError: No module named 'numpy'"
+    told = told_of(fault(Java("PythonException", f"[PYTHON_EXCEPTION] {text}\n SQLSTATE: 38000\n\tat org.apache.Any")))
+    assert told == "PythonException: ModuleNotFoundError: No module named 'numpy'"
+
+
 def test_of_several_faults_each_is_told_and_the_gravest_decides():
     several = ExceptionGroup("2 days failed", [InputNotReadyError("no row"), DataError("one class")])
     assert told_of(several) == "2 days failed; no row; one class"

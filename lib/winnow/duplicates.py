@@ -6,8 +6,11 @@ The copy that stays is the valid one with the largest watch_s (a player reports 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
+import pyarrow as pa
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -20,8 +23,13 @@ LOG_LINES = f"{HELPER}log_lines"
 _PLACE = f"{HELPER}place_among_copies"
 _IS_REFUSED = f"{HELPER}is_refused"
 _WATCH = f"{HELPER}watch_of_good_copy"
-#: Ids that one task counts: a table of so many is a few tens of MB.
-_IDS_A_TASK = 600_000
+#: Ids that one task sorts at once: a few tens of MB.
+_IDS_A_TASK = 2_500_000
+#: Between the two halves of the search: a part of all hashes by its number, and some of them, sorted, eight bytes each.
+_PART = f"{HELPER}part_of_hashes"
+_HASHES = f"{HELPER}hashes"
+
+_Batches = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 
 def repeated_ids(log_lines: int) -> Step:
@@ -32,13 +40,56 @@ def repeated_ids(log_lines: int) -> Step:
     """
 
     def step(rows: DataFrame) -> DataFrame:
+        parts = max(1, math.ceil(log_lines / _IDS_A_TASK))
         hashes = rows.where(F.col(schema.IMPRESSION_ID).isNotNull()).select(_id_hash().alias(ID_HASH))
-        # Nearly every id stands alone: to count before the shuffle as well, as a bare groupBy does, is lost work.
-        alike = hashes.repartition(max(1, math.ceil(log_lines / _IDS_A_TASK)), ID_HASH)
-        lines = F.count(F.lit(1))
-        return alike.groupBy(ID_HASH).agg(lines.alias(LOG_LINES)).where(F.col(LOG_LINES) > 1).select(ID_HASH)
+        # Rows that are shuffled and grouped one by one cost an engine several times what the sorting of numbers costs.
+        sorted_parts = hashes.mapInArrow(_sort(parts), f"{_PART} int, {_HASHES} binary")
+        return sorted_parts.repartition(parts, _PART).mapInArrow(_repeated(), f"{ID_HASH} bigint")
 
     return step
+
+
+def _sort(parts: int) -> _Batches:
+    """Return the function from hashes to their sorted parts, a row a part, for as many hashes at a time as one task sorts."""
+    # By value, as all functions in here go to the workers: a server of Spark Connect has no package of ours.
+    edges = np.linspace(-(2.0**63), 2.0**63, parts + 1)[1:-1].astype(np.int64)
+    most, names = _IDS_A_TASK, [_PART, _HASHES]
+
+    def parts_of(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+        hashes = np.sort(np.concatenate([batch.column(0).to_numpy() for batch in batches]))
+        starts = np.concatenate(([0], np.searchsorted(hashes, edges), [len(hashes)])).astype(np.int32)
+        buffers = [None, pa.py_buffer(starts * hashes.itemsize), pa.py_buffer(hashes)]
+        cut = pa.Array.from_buffers(pa.binary(), len(edges) + 1, buffers)
+        return pa.RecordBatch.from_arrays([pa.array(range(len(cut)), pa.int32()), cut], names=names)
+
+    def sort_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        held: list[pa.RecordBatch] = []
+        for batch in batches:
+            held.append(batch)
+            if sum(map(len, held)) >= most:
+                yield parts_of(held)
+                held = []
+        if held:
+            yield parts_of(held)
+
+    return sort_batches
+
+
+def _repeated() -> _Batches:
+    """Return the function from sorted parts to the hashes that stand in them more than once."""
+    name = ID_HASH
+
+    def repeated_in(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        by_part = defaultdict(list)
+        for batch in batches:
+            for part, hashes in zip(batch.column(0).to_pylist(), batch.column(1), strict=True):
+                by_part[part].append(np.frombuffer(hashes.as_buffer(), np.int64))
+        for found in by_part.values():
+            hashes = np.sort(np.concatenate(found))
+            repeated = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
+            yield pa.RecordBatch.from_arrays([pa.array(repeated)], names=[name])
+
+    return repeated_in
 
 
 def settle(refused: Column, order: Sequence[str], repeated: DataFrame | None = None) -> Step:

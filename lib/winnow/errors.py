@@ -5,10 +5,13 @@ A message says where, what was expected, what was found and what to do; the exit
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 #: What Spark says of a file that it could not read, with its name.
 _NAMES_A_FILE = "FAILED_READ_FILE"
+#: A traceback of Python, and the line below it.
+_TRACEBACK = re.compile(r"Traceback \(most recent call last\):\n(?: .*\n)*(\S.*)")
 
 
 class WinnowError(Exception):
@@ -88,4 +91,6 @@ def told_of(fault: Exception) -> str:
 
 
 def _first_line(text: object) -> str:
-    return str(text).strip().partition("\n")[0]
+    """Return the first line of a message; of what a Python worker says, that of the fault below its traceback."""
+    of_workers = _TRACEBACK.findall(str(text))
+    return of_workers[-1] if of_workers else str(text).strip().partition("\n")[0]

@@ -28,7 +28,7 @@ from winnow.contracts import (
     refusals,
     told_by_files,
 )
-from winnow.local import fetch, local_rows
+from winnow.local import fetch, local_rows, unweighed_batches
 from winnow.planning import basis_of_all, basis_of_kept, end_at, quotas_of
 from winnow.sampling import SamplePlan
 from winnow.weighting import BasisSum
@@ -188,7 +188,8 @@ class Line:
         """Hashes of ids that may stand in several rows, and no more of them than show that they are too many to name."""
         self.describe(f"{self.day}: ids that stand in several rows")
         (log,) = fetch(self.rows.agg(F.count(F.lit(1)).alias("lines")))
-        return self.rows.transform(duplicates.repeated_ids(log["lines"])).limit(_MOST_REPEATED + 1).toArrow()
+        with unweighed_batches(self.rows.sparkSession):
+            return self.rows.transform(duplicates.repeated_ids(log["lines"])).limit(_MOST_REPEATED + 1).toArrow()
 
     def _flag_heavy_users(self, rows: DataFrame) -> DataFrame:
         return rows if self._heavy_users is None else rows.transform(flag_heavy_users(self._heavy_users))

@@ -14,6 +14,10 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
 from pyspark.sql.utils import is_remote
 
+#: Spark's setting for the bytes of a batch of rows on its way to Python, and the value for which it does not count them.
+_BATCH_BYTES = "spark.sql.execution.arrow.maxBytesPerBatch"
+_ANY_BYTES = str(2**31 - 1)
+
 
 def local_rows(spark: SparkSession, records: Sequence[Sequence[Any]], ddl: str) -> DataFrame:
     """Return the records as rows of the columns that ``ddl`` names, in its order.
@@ -33,6 +37,20 @@ def local_rows(spark: SparkSession, records: Sequence[Sequence[Any]], ddl: str) 
 def fetch(rows: DataFrame) -> list[dict[str, Any]]:
     """Return the rows of a small table: one a stratum, a day or a table; never impressions or examples."""
     return [row.asDict() for row in rows.collect()]
+
+
+@contextlib.contextmanager
+def unweighed_batches(spark: SparkSession) -> Iterator[None]:
+    """Let rows go to Python's workers by their number alone until the end of the block: for rows that are small.
+
+    Spark works out the bytes of a batch anew for each row of it, which costs more than to send a number does.
+    """
+    before = spark.conf.get(_BATCH_BYTES, None)
+    spark.conf.set(_BATCH_BYTES, _ANY_BYTES)
+    try:
+        yield
+    finally:
+        spark.conf.unset(_BATCH_BYTES) if before is None else spark.conf.set(_BATCH_BYTES, before)
 
 
 @contextlib.contextmanager
