@@ -23,8 +23,9 @@ LOG_LINES = f"{HELPER}log_lines"
 _PLACE = f"{HELPER}place_among_copies"
 _IS_REFUSED = f"{HELPER}is_refused"
 _WATCH = f"{HELPER}watch_of_good_copy"
-#: Ids that one task sorts at once: a few tens of MB.
+#: Ids of one task, about: a few tens of MB; and the parts that they are in, several, as parts fall on tasks by a hash, unevenly.
 _IDS_A_TASK = 2_500_000
+_PARTS_A_TASK = 4
 #: Between the two halves of the search: a part of all hashes by its number, and some of them, sorted, eight bytes each.
 _PART = f"{HELPER}part_of_hashes"
 _HASHES = f"{HELPER}hashes"
@@ -40,11 +41,11 @@ def repeated_ids(log_lines: int) -> Step:
     """
 
     def step(rows: DataFrame) -> DataFrame:
-        parts = max(1, math.ceil(log_lines / _IDS_A_TASK))
+        tasks = max(1, math.ceil(log_lines / _IDS_A_TASK))
         hashes = rows.where(F.col(schema.IMPRESSION_ID).isNotNull()).select(_id_hash().alias(ID_HASH))
         # Rows that are shuffled and grouped one by one cost an engine several times what the sorting of numbers costs.
-        sorted_parts = hashes.mapInArrow(_sort(parts), f"{_PART} int, {_HASHES} binary")
-        return sorted_parts.repartition(parts, _PART).mapInArrow(_repeated(), f"{ID_HASH} bigint")
+        sorted_parts = hashes.mapInArrow(_sort(tasks * _PARTS_A_TASK), f"{_PART} int, {_HASHES} binary")
+        return sorted_parts.repartition(tasks, _PART).mapInArrow(_repeated(), f"{ID_HASH} bigint")
 
     return step
 
