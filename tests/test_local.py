@@ -1,9 +1,9 @@
-"""Rows that several passes read."""
+"""Rows that several passes read, and rows on their way to Python."""
 
 import pytest
 from pyspark.sql import functions as F
 
-from winnow.local import kept
+from winnow.local import kept, unweighed_batches
 
 pytestmark = pytest.mark.not_on("sail", "connect", why="what is cached is seen in Spark's own process")
 
@@ -25,3 +25,17 @@ def test_on_one_machine_kept_rows_forget_how_they_were_made_until_they_are_let_g
         assert rows.where(F.col("twice") > 1000).count() == 499
         assert [forgotten for identity, forgotten in _cached(spark).items() if identity not in before] == [True]
     assert _cached(spark) == before
+
+
+def test_batches_are_unweighed_to_the_end_of_the_block(spark):
+    key = "spark.sql.execution.arrow.maxBytesPerBatch"
+    not_set = spark.conf.get(key, None)
+    try:
+        for before in (not_set, "1000000"):
+            if before is not None:
+                spark.conf.set(key, before)
+            with unweighed_batches(spark):
+                assert spark.conf.get(key) == str(2**31 - 1)
+            assert spark.conf.get(key, None) == before
+    finally:
+        spark.conf.unset(key)

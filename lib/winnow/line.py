@@ -165,7 +165,7 @@ class Line:
     def _not_ruled_out(self) -> set[str]:
         """Return the reasons to refuse a row but for those that the files rule out, for which the census need read no column.
 
-        To ask costs next to nothing: the first row group that its statistics do not rule out has such a row.
+        To ask costs next to nothing: a row group that its statistics do not rule out has such a row, and the first one ends it.
         """
         possible = set(refusals(self.settings.contracts))
         self.describe(f"{self.day}: rows without an id, or too late")

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pyarrow as pa
 from pyspark import StorageLevel
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
@@ -43,14 +44,17 @@ def fetch(rows: DataFrame) -> list[dict[str, Any]]:
 def unweighed_batches(spark: SparkSession) -> Iterator[None]:
     """Let rows go to Python's workers by their number alone until the end of the block: for rows that are small.
 
-    Spark works out the bytes of a batch anew for each row of it, which costs more than to send a number does.
+    Spark works out the bytes of a batch anew for each row of it, which costs more than to send a number does. A server that
+    lets nobody change its settings goes on doing so.
     """
     before = spark.conf.get(_BATCH_BYTES, None)
-    spark.conf.set(_BATCH_BYTES, _ANY_BYTES)
+    with contextlib.suppress(PySparkException):
+        spark.conf.set(_BATCH_BYTES, _ANY_BYTES)
     try:
         yield
     finally:
-        spark.conf.unset(_BATCH_BYTES) if before is None else spark.conf.set(_BATCH_BYTES, before)
+        with contextlib.suppress(PySparkException):
+            spark.conf.unset(_BATCH_BYTES) if before is None else spark.conf.set(_BATCH_BYTES, before)
 
 
 @contextlib.contextmanager
