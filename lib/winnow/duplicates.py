@@ -54,20 +54,19 @@ def _sort(parts: int) -> _Batches:
     """Return the function from hashes to their sorted parts, a row a part, for as many hashes at a time as one task sorts."""
     # By value, as all functions in here go to the workers: a server of Spark Connect has no package of ours.
     edges = np.linspace(-(2.0**63), 2.0**63, parts + 1)[1:-1].astype(np.int64)
-    most, names = _IDS_A_TASK, [_PART, _HASHES]
 
     def parts_of(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
         hashes = np.sort(np.concatenate([batch.column(0).to_numpy() for batch in batches]))
         starts = np.concatenate(([0], np.searchsorted(hashes, edges), [len(hashes)])).astype(np.int32)
         buffers = [None, pa.py_buffer(starts * hashes.itemsize), pa.py_buffer(hashes)]
-        cut = pa.Array.from_buffers(pa.binary(), len(edges) + 1, buffers)
-        return pa.RecordBatch.from_arrays([pa.array(range(len(cut)), pa.int32()), cut], names=names)
+        cut = pa.Array.from_buffers(pa.binary(), parts, buffers)
+        return pa.RecordBatch.from_arrays([pa.array(range(parts), pa.int32()), cut], names=[_PART, _HASHES])
 
     def sort_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         held: list[pa.RecordBatch] = []
         for batch in batches:
             held.append(batch)
-            if sum(map(len, held)) >= most:
+            if sum(map(len, held)) >= _IDS_A_TASK:
                 yield parts_of(held)
                 held = []
         if held:
@@ -78,7 +77,6 @@ def _sort(parts: int) -> _Batches:
 
 def _repeated() -> _Batches:
     """Return the function from sorted parts to the hashes that stand in them more than once."""
-    name = ID_HASH
 
     def repeated_in(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         by_part = defaultdict(list)
@@ -88,7 +86,7 @@ def _repeated() -> _Batches:
         for found in by_part.values():
             hashes = np.sort(np.concatenate(found))
             repeated = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
-            yield pa.RecordBatch.from_arrays([pa.array(repeated)], names=[name])
+            yield pa.RecordBatch.from_arrays([pa.array(repeated)], names=[ID_HASH])
 
     return repeated_in
 

@@ -83,14 +83,14 @@ def told_of(fault: Exception) -> str:
     if java is not None:  # Python's own text says only which call failed
         told = []
         while java is not None:
-            told.append(f"{java.getClass().getSimpleName()}: {_first_line(java.getMessage())}")
+            told.append(f"{java.getClass().getSimpleName()}: {_telling_line(java.getMessage())}")
             java = java.getCause()
         # The innermost says what is wrong, and of a file that cannot be read only one further out says which it is.
         return " ".join([*[line for line in told[:-1] if _NAMES_A_FILE in line][-1:], told[-1]])
-    return str(fault) if isinstance(fault, WinnowError) else f"{type(fault).__name__}: {_first_line(fault)}"
+    return str(fault) if isinstance(fault, WinnowError) else f"{type(fault).__name__}: {_telling_line(fault)}"
 
 
-def _first_line(text: object) -> str:
+def _telling_line(text: object) -> str:
     """Return the first line of a message; of what a Python worker says, that of the fault below its traceback."""
     of_workers = _TRACEBACK.findall(str(text))
     return of_workers[-1] if of_workers else str(text).strip().partition("\n")[0]

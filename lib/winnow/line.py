@@ -60,15 +60,15 @@ class Line:
         checked = impressions.transform(contract(settings)).where(F.col(schema.EVENT_DATE) == F.lit(day))
         self.rows = checked
         self.wide = [*self.narrow, *sorted(set(checked.columns) - set(self.narrow))]
-        #: Reasons for which rows may be refused, as far as that is known: no row need be asked for others.
-        self._possible = set(refusals(settings.contracts))
+        #: Reasons for which rows may be refused, once that is known: no row need be asked for others.
+        self._possible: set[str] | None = None
 
     def count(self) -> tuple[StratumCount, ...]:
         """Return what the census counts: the first pass."""
         settings, labels = self.settings, list(self.settings.labels)
         reasons = list(refusals(settings.contracts))
         sampled, nulls = settings.sampling.strata, settings.guards.null_columns
-        self._possible = self._not_ruled_out()
+        self._possible = set(reasons) - self._ruled_out()
         counted = (
             self._settled(self.narrow)
             .withColumn(_REFUSAL, first_refusal(settings.contracts, self._possible))
@@ -162,17 +162,17 @@ class Line:
             *map(schema.reason_column, self.settings.labels),
         )
 
-    def _not_ruled_out(self) -> set[str]:
-        """Return the reasons to refuse a row but for those that the files rule out, for which the census need read no column.
+    def _ruled_out(self) -> set[str]:
+        """Return the reasons to refuse a row that the files rule out, for which the census need read no column.
 
         To ask costs next to nothing: a row group that its statistics do not rule out has such a row, and the first one ends it.
         """
-        possible = set(refusals(self.settings.contracts))
         self.describe(f"{self.day}: rows without an id, or too late")
+        ruled_out: set[str] = set()
         for reasons, is_any in told_by_files(self.settings.contracts, self.day):
             if not fetch(self.rows.where(is_any).select(schema.EVENT_DATE).limit(1)):
-                possible -= reasons
-        return possible
+                ruled_out |= reasons
+        return ruled_out
 
     def _settled(self, columns: Sequence[str]) -> DataFrame:
         """Return the rows with one row an id; the same row whether all columns are read or those of the census."""
