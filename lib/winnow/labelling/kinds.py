@@ -93,14 +93,14 @@ class WatchedFraction(Label):
         high = decimal_ratio(self.positive_at_least)
         watch, duration = micros(F.col(schema.WATCH_S)), micros(F.col(schema.MEDIA_DURATION_S))
         is_long = watch * high.denominator >= duration * high.numerator  # asked first: most rows are not
-        return F.coalesce(is_long & has_duration(), F.lit(False))
+        return _is_true(is_long & has_duration())
 
     def otherwise(self, groups: Sequence[DurationGroup]) -> Column:
         """Compare as ``is_positive`` does; what most rows are is asked first."""
         low = decimal_ratio(self.negative_at_most)
         watch, duration = micros(F.col(schema.WATCH_S)), micros(F.col(schema.MEDIA_DURATION_S))
         played = F.when(watch * low.denominator <= duration * low.numerator, code(NEGATIVE)).when(
-            watch.isNotNull(), code(MIDDLE)
+            F.col(schema.WATCH_S).isNotNull(), code(MIDDLE)
         )
         not_played = code(NEGATIVE if self.not_played == "negative" else NOT_PLAYED)
         return F.when(has_duration(), played.otherwise(not_played)).otherwise(code(NO_DURATION))
@@ -132,7 +132,7 @@ class DurationQuantile(Label):
     def is_positive(self, name: str, labels: Collection[str], groups: Sequence[DurationGroup]) -> Column:
         """Compare with the thresholds of the row's duration group, as ``duration_groups`` found them."""
         reaches_high, reaches_low = self._reached(groups)
-        return F.coalesce(has_duration() & reaches_high & ~reaches_low, F.lit(False))
+        return _is_true(has_duration() & reaches_high & ~reaches_low)
 
     def otherwise(self, groups: Sequence[DurationGroup]) -> Column:
         """Compare as ``is_positive`` does."""
@@ -150,7 +150,7 @@ class DurationQuantile(Label):
             is_here = duration <= group.longest_s
             positive_from = F.when(is_here, F.lit(group.positive_from_s)).otherwise(positive_from)
             negative_to = F.when(is_here, F.lit(group.negative_to_s)).otherwise(negative_to)
-        return F.coalesce(watch >= positive_from, F.lit(False)), F.coalesce(watch <= negative_to, F.lit(False))
+        return _is_true(watch >= positive_from), _is_true(watch <= negative_to)
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ class AnyAction(Label):
         happened = F.lit(False)
         for action in self.actions_of(name):
             is_made = action in labels
-            happened = happened | F.coalesce(F.col(schema.positive_column(action) if is_made else action), F.lit(False))
+            happened = happened | _is_true(F.col(schema.positive_column(action) if is_made else action))
         return happened
 
     def otherwise(self, groups: Sequence[DurationGroup]) -> Column:
@@ -238,6 +238,11 @@ def has_duration() -> Column:
     """Return whether the media's duration is known: a positive, plausible number; null where it is null."""
     duration = F.col(schema.MEDIA_DURATION_S)
     return (duration > 0) & (duration <= _MAX_DURATION_S)
+
+
+def _is_true(condition: Column) -> Column:
+    """Return the condition with false in place of null; of a coalesce Sail makes "is not null and is", and asks both in full."""
+    return condition.eqNullSafe(F.lit(True))
 
 
 def decimal_ratio(share: float) -> Fraction:

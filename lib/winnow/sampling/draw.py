@@ -91,16 +91,19 @@ def sample(plan: SamplePlan) -> Step:
             for what in ("threshold", schema.RATE)
         }
         drawn = _join_by_stratum(candidates, plan, limits)
-        for label in plan.quotas:
-            is_kept = F.col(DRAW) < _by_class(label, "threshold")
-            drawn = drawn.withColumns(
+        # No null in what each row is asked, nor in the limits: code that asks for nulls may be too long to be compiled well.
+        is_kept = {label: F.col(DRAW) < _by_class(label, "threshold").otherwise(0.0) for label in plan.quotas}
+        kept = (
+            drawn.where(reduce(or_, is_kept.values()))
+            .withColumns(
                 {
-                    schema.rate_column(label): F.when(is_kept, _by_class(label, schema.RATE)),
-                    schema.label_column(label): F.when(is_kept, F.col(schema.label_column(label))),
+                    schema.label_column(label): F.when(is_mine, F.col(schema.label_column(label)))
+                    for label, is_mine in is_kept.items()
                 }
             )
-        in_any = reduce(or_, (F.col(schema.label_column(label)).isNotNull() for label in plan.quotas))
-        return drawn.where(in_any).drop(DRAW, *limits)
+            .withColumns({schema.rate_column(label): _by_class(label, schema.RATE) for label in plan.quotas})
+        )
+        return kept.drop(DRAW, *limits)
 
     return step
 
@@ -205,13 +208,16 @@ def _any_below(limits: Iterable[tuple[str, int, Sequence[float]]]) -> Column:
 
 
 def _join_by_stratum(rows: DataFrame, plan: SamplePlan, columns: Mapping[str, Sequence[float]]) -> DataFrame:
-    """Give each row the values of its stratum; a null value is a stratum of its own.
+    """Give each row the values of its stratum; a null value is a stratum of its own, and what all strata have alike a constant.
 
     Engines look up one number faster than several texts, any of which may be null. Where no two strata of the plan share a hash it
     tells them apart as surely, since every row's stratum is among the plan's.
     """
-    if not plan.strata:
-        return rows.withColumns({name: F.lit(values[0]) for name, values in columns.items()})
+    alike = {name: values[0] for name, values in columns.items() if len(set(values)) == 1}
+    rows = rows.select("*", *(F.lit(value).alias(name) for name, value in alike.items()))
+    columns = {name: values for name, values in columns.items() if name not in alike}
+    if not columns:
+        return rows
     kinds = dict(rows.dtypes)
     if plan.are_told_by_hash:
         keys = {_HASH: "bigint"}
@@ -221,7 +227,7 @@ def _join_by_stratum(rows: DataFrame, plan: SamplePlan, columns: Mapping[str, Se
         keys = {_STRATUM.format(place): kinds[name] for place, name in enumerate(plan.strata)}
         records = [(*key, *values) for key, *values in zip(plan.keys, *columns.values(), strict=True)]
         same = [F.col(name).eqNullSafe(F.col(key)) for name, key in zip(plan.strata, keys, strict=True)]
-    fields = keys | {name: "bigint" if name == PLACE else "double" for name in columns}
+    fields = keys | {name: "bigint not null" if name == PLACE else "double not null" for name in columns}
     table = local_rows(rows.sparkSession, records, ", ".join(f"{name} {kind}" for name, kind in fields.items()))
     return rows.join(F.broadcast(table), on=same, how="inner").drop(*keys)
 
