@@ -145,11 +145,11 @@ CONTENDERS = (
     Contender(SMALL_HEAP, Race.SETTINGS, winnow(launcher=with_heap("4g")), ALL, most_runs=1),
     Contender(LARGE_HEAP, Race.SETTINGS, winnow(launcher=with_heap("12g")), ALL, most_runs=1),
     *(
-        Contender(name_of(number, "labels"), Race.LABELS, winnow(*labels), MIDDLE, None, 2, number)
+        Contender(name_of(number, "labels"), Race.LABELS, winnow(*labels), MIDDLE, None, 3, number)
         for number, labels in ((3, _THREE_LABELS), (10, _TEN_LABELS))
     ),
     *(
-        Contender(name_of(number, "strata"), Race.STRATA, of_strata(number), MIDDLE, None, 2, number)
+        Contender(name_of(number, "strata"), Race.STRATA, of_strata(number), MIDDLE, None, 3, number)
         for number in NUMBERS_OF_STRATA
     ),
     *(
