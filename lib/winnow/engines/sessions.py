@@ -115,8 +115,8 @@ def _listening(address: str) -> str:
 
 def _start_sail() -> str:
     """Start Sail in this process, for as long as it lives, and return its address."""
-    # Read when Sail's library is loaded: a line for each start and stop is not what a job has to say, and to have zeroed two MB
-    # at a time where it asks for less costs a day of 100M rows a CPU second.
+    # Both are read when Sail's library is loaded. A line for each start and stop is not what a job has to say; and memory that
+    # comes two MB at a time, zeroed, where less is asked for costs a day of 100M rows a CPU second.
     os.environ.setdefault("RUST_LOG", "off")
     os.environ.setdefault("MIMALLOC_ALLOW_THP", "0")
     from pysail.spark import SparkConnectServer  # an extra: only who asks for Sail needs it
