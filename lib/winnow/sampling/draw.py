@@ -218,12 +218,12 @@ def _join_by_stratum(rows: DataFrame, plan: SamplePlan, columns: Mapping[str, Se
     columns = {name: values for name, values in columns.items() if name not in alike}
     if not columns:
         return rows
-    kinds = dict(rows.dtypes)
     if plan.are_told_by_hash:
         keys = {_HASH: "bigint"}
         records = [(told, *values) for told, *values in zip(plan.hashes, *columns.values(), strict=True)]
         same = [stratum_hash(plan.strata) == F.col(_HASH)]
     else:
+        kinds = dict(rows.dtypes)
         keys = {_STRATUM.format(place): kinds[name] for place, name in enumerate(plan.strata)}
         records = [(*key, *values) for key, *values in zip(plan.keys, *columns.values(), strict=True)]
         same = [F.col(name).eqNullSafe(F.col(key)) for name, key in zip(plan.strata, keys, strict=True)]
