@@ -2,8 +2,12 @@
 
 import datetime as dt
 import json
+import os
+import re
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
@@ -140,6 +144,20 @@ def test_classes_come_from_the_archive_that_setup_has_left_where_there_is_one(mo
     (tmp_path / "a b.jsa").touch()
     start_session("test", EngineSettings())
     assert asked == ["", f'"-XX:SharedArchiveFile={tmp_path / "a b.jsa"}" -Xlog:cds*=off']
+
+
+def test_java_takes_the_directives_for_its_compilers_and_says_nothing_of_them():
+    options = shlex.split(sessions._local_settings("")["spark.driver.extraJavaOptions"])
+    java = Path(os.environ["JAVA_HOME"], "bin", "java") if "JAVA_HOME" in os.environ else "java"
+    quiet, loud = (
+        subprocess.run([java, *options, *more, "-version"], check=True, capture_output=True, text=True).stdout
+        for more in ((), ("-XX:+DisplayVMOutput", "-XX:+CompilerDirectivesPrint"))
+    )
+    assert quiet == ""
+    ours, _, others = loud.partition("Directive: (default)")
+    assert "org/codehaus/janino/*.*" in ours
+    assert re.findall(r" Exclude:(\w+)", ours) == ["false", "true"]  # of the first compiler, of the optimizing one
+    assert re.findall(r" Exclude:(\w+)", others) == ["false", "false"]
 
 
 def test_missing_packages_are_named_with_what_brings_them(monkeypatch):

@@ -17,6 +17,8 @@ from winnow.errors import JobError, SettingsError, WinnowError, told_of
 
 _HOUSE = Path(__file__).resolve().parents[3]
 _LOCAL_CONF = _HOUSE / "conf" / "spark-local.conf"
+#: What the JVM's optimizing compiler need not look at.
+_COMPILER_DIRECTIVES = _LOCAL_CONF.with_name("compiler.directives")
 #: Spark's classes, read and checked, which `make setup` leaves for its own Java and Spark (tools/archive_classes.py).
 CLASS_ARCHIVE = _HOUSE / ".jars" / "spark-classes.jsa"
 #: Where Spark Connect listens that is not told otherwise, and the seconds in which a server must take a connection.
@@ -91,7 +93,11 @@ def _local_settings(more_options: str) -> dict[str, str]:
     settings = {key: value.strip() for key, value in pairs}
     java_options = "spark.driver.extraJavaOptions"
     log = f"-Dlog4j2.configurationFile={_LOCAL_CONF.with_name('log4j2.properties').as_uri()}"
-    settings[java_options] = " ".join(filter(None, (settings.get(java_options), log, more_options)))
+    # Java tells on the screen how many directives it found, unless it is told to keep such lines to itself.
+    directives = (
+        f'-XX:+UnlockDiagnosticVMOptions -XX:-DisplayVMOutput "-XX:CompilerDirectivesFile={_COMPILER_DIRECTIVES}"'
+    )
+    settings[java_options] = " ".join(filter(None, (settings.get(java_options), log, directives, more_options)))
     settings["spark.ui.showConsoleProgress"] = str(sys.stderr.isatty()).lower()
     return settings
 
