@@ -24,7 +24,7 @@ TOP, RANK = 100, 64
 #: Cores of a cluster, in executors of 4, and the share of the time that they are busy.
 CORES, BUSY = (16, 64, 256), 0.85
 #: Seconds of the driver and of executors that compile the loops for themselves, as in the rest of the page.
-FIXED_S = 35
+FIXED_S = 26
 
 
 class Slopes(NamedTuple):
