@@ -129,8 +129,8 @@ RULES = (
         "leaves Connect",
         mentions("sparkContext", "rdd", "toJSON", "_jvm", "_jdf", "_jsc", "_jsparkSession", "_sc"),
         "the same code runs over Spark Connect, where these are not",
-        # The lineage of kept rows is cut where there is a context, which is asked first.
-        ("job.py", "local.py", *ENGINES),
+        # The lineage of kept rows is cut where there is a context, which is asked first; a session that starts here has one.
+        ("job.py", "local.py", "engines/sessions.py", *ENGINES),
     ),
     Rule(
         "runs Python on rows",

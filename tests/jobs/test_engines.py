@@ -2,12 +2,8 @@
 
 import datetime as dt
 import json
-import os
-import re
-import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from deltalake import DeltaTable
@@ -146,18 +142,15 @@ def test_classes_come_from_the_archive_that_setup_has_left_where_there_is_one(mo
     assert asked == ["", f'"-XX:SharedArchiveFile={tmp_path / "a b.jsa"}" -Xlog:cds*=off']
 
 
-def test_java_takes_the_directives_for_its_compilers_and_says_nothing_of_them():
-    options = shlex.split(sessions._local_settings("")["spark.driver.extraJavaOptions"])
-    java = Path(os.environ["JAVA_HOME"], "bin", "java") if "JAVA_HOME" in os.environ else "java"
-    quiet, loud = (
-        subprocess.run([java, *options, *more, "-version"], check=True, capture_output=True, text=True).stdout
-        for more in ((), ("-XX:+DisplayVMOutput", "-XX:+CompilerDirectivesPrint"))
-    )
-    assert quiet == ""
-    ours, _, others = loud.partition("Directive: (default)")
-    assert "org/codehaus/janino/*.*" in ours
-    assert re.findall(r" Exclude:(\w+)", ours) == ["false", "true"]  # of the first compiler, of the optimizing one
-    assert re.findall(r" Exclude:(\w+)", others) == ["false", "false"]
+@pytest.mark.not_on("sail", "connect", why="they have no JVM in this process")
+def test_java_takes_the_directives_for_its_compilers(spark, monkeypatch, tmp_path):
+    assert sessions._direct_compilers(spark) == "1 compiler directives added"
+    copy = tmp_path / "in a folder" / "compiler.directives"
+    monkeypatch.setattr(sessions, "_COMPILER_DIRECTIVES", copy)
+    assert sessions._direct_compilers(spark) == f"Could not load file: {copy}"
+    copy.parent.mkdir()
+    copy.write_text('[{"match": ["a/b.*"], "c2": {"Omit": true}}]', encoding="utf-8")
+    assert "Omit" in sessions._direct_compilers(spark)
 
 
 def test_missing_packages_are_named_with_what_brings_them(monkeypatch):

@@ -8,8 +8,10 @@ import socket
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from winnow.engines.settings import EngineSettings
@@ -83,7 +85,38 @@ def local_spark(name: str, java_options: str = "") -> SparkSession:
     for key, value in _local_settings(java_options).items():
         builder = builder.config(key, value)
     session: SparkSession = builder.getOrCreate()
+    _direct_compilers(session)
     return session
+
+
+def _direct_compilers(session: SparkSession) -> str:
+    """Give conf/compiler.directives to the session's JVM, and return what that says; another than HotSpot knows none.
+
+    While it runs: as options of its start they put a line on the screen, or keep from there what a start that fails has to say.
+    """
+    jvm: Any = session.sparkContext._jvm
+    gateway: Any = session.sparkContext._gateway
+
+    def array(kind: Any, *values: Any) -> Any:
+        made = gateway.new_array(kind, len(values))
+        for place, value in enumerate(values):
+            made[place] = value
+        return made
+
+    # By reflection, since Py4J may not look into the server's own class.
+    class_of, texts = jvm.java.lang.Class.forName, "[Ljava.lang.String;"
+    kinds = map(class_of, ("javax.management.ObjectName", "java.lang.String", "[Ljava.lang.Object;", texts))
+    invoke = class_of("javax.management.MBeanServerConnection").getMethod("invoke", array(jvm.Class, *kinds))
+    commands = jvm.javax.management.ObjectName("com.sun.management:type=DiagnosticCommand")
+    words = array(jvm.Object, array(jvm.String, f'"{_COMPILER_DIRECTIVES}"'))
+    server = jvm.java.lang.management.ManagementFactory.getPlatformMBeanServer()
+    try:
+        told = invoke.invoke(
+            server, array(jvm.Object, commands, "compilerDirectivesAdd", words, array(jvm.String, texts))
+        )
+    except Py4JJavaError as fault:
+        return told_of(fault)
+    return str(told).strip()
 
 
 def _local_settings(more_options: str) -> dict[str, str]:
@@ -93,11 +126,7 @@ def _local_settings(more_options: str) -> dict[str, str]:
     settings = {key: value.strip() for key, value in pairs}
     java_options = "spark.driver.extraJavaOptions"
     log = f"-Dlog4j2.configurationFile={_LOCAL_CONF.with_name('log4j2.properties').as_uri()}"
-    # Java tells on the screen how many directives it found, unless it is told to keep such lines to itself.
-    directives = (
-        f'-XX:+UnlockDiagnosticVMOptions -XX:-DisplayVMOutput "-XX:CompilerDirectivesFile={_COMPILER_DIRECTIVES}"'
-    )
-    settings[java_options] = " ".join(filter(None, (settings.get(java_options), log, directives, more_options)))
+    settings[java_options] = " ".join(filter(None, (settings.get(java_options), log, more_options)))
     settings["spark.ui.showConsoleProgress"] = str(sys.stderr.isatty()).lower()
     return settings
 
