@@ -32,7 +32,7 @@ class Race(StrEnum):
     """What a contender is measured for; the headings of the report."""
 
     ENGINES = "The same work by other means"
-    PROOF = "The peers with Winnow's own draw"
+    PROOF = "The peers with Winnow's own draw, or in its session"
     SETTINGS = "Settings of Winnow on Spark"
     LABELS = "Number of labels"
     STRATA = "Number of strata"
@@ -140,6 +140,13 @@ CONTENDERS = (
     Contender(ROW_NUMBER, Race.ENGINES, peer("spark_row_number"), MIDDLE, Keeps.AS_MANY),
     Contender(f"{DUCKDB}, Winnow's draw", Race.PROOF, peer("duckdb_two_pass", "--draw=winnow"), ALL, most_runs=1),
     Contender(f"{POLARS}, Winnow's draw", Race.PROOF, peer("polars_two_pass", "--draw=winnow"), ALL, most_runs=1),
+    *(
+        Contender(f"{name}, Winnow's session", Race.PROOF, peer(script, "--session=winnow"), MIDDLE, keeps)
+        for name, script, keeps in (
+            (SAMPLE_BY, "spark_sample_by", Keeps.ALIKE),
+            (ROW_NUMBER, "spark_row_number", Keeps.AS_MANY),
+        )
+    ),
     Contender(SETTLED, Race.SETTINGS, winnow('sampling.duplicates="settle"'), UPPER, most_runs=2),
     Contender(EXACT, Race.SETTINGS, winnow("sampling.exact=true"), UPPER, Keeps.AS_MANY, most_runs=2),
     Contender(SMALL_HEAP, Race.SETTINGS, winnow(launcher=with_heap("4g")), ALL, most_runs=1),

@@ -39,7 +39,8 @@ of their ids, one of all their values, and the rates; *the same rows* means that
 The peers that are raced draw by the hash that their engine has: Spark's would cost them more, and nobody would write it by
 hand. Their positives, with rates and weights, must be equal, and their negatives as many as the rates let expect; *of the
 exact numbers* means just as many. That they do the same work is proved by the runs with Winnow's draw, which keep the very
-rows."""
+rows. The two forms on Spark run in a session as its guides make it, with Winnow's 4 GB heap, and once more in Winnow's own
+session: what its settings alone are worth."""
 
 
 def write(folder: Path, results: Results, rows: int, machine: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What the two peers on Spark share: the session, the labelled rows, the counts of the strata, and the write."""
+"""What the two peers on Spark share: the sessions, the labelled rows, the counts of the strata, and the write."""
 
 from __future__ import annotations
 
@@ -15,14 +15,30 @@ SEED = 20_260_105
 
 
 def run(doc: str, examples_of: Callable[[SparkSession, DataFrame], DataFrame]) -> None:
-    """Read the table's newest version in Winnow's own session, and write the examples that are made of it."""
+    """Read the table's newest version, and write the examples that are made of it."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--input", required=True, help="the Delta table of a day's impressions")
     parser.add_argument("--output", required=True, help="place of the Delta table of examples")
+    parser.add_argument(
+        "--session", choices=sorted(_SESSIONS), default="plain", help="Spark's own settings, or Winnow's"
+    )
     arguments = parser.parse_args()
-    spark = start_session("peer", EngineSettings())
+    spark = _SESSIONS[arguments.session]()
     examples = examples_of(spark, _labelled(spark.read.format("delta").load(arguments.input)))
     examples.write.format("delta").mode("overwrite").partitionBy("event_date").save(arguments.output)
+
+
+def _plain() -> SparkSession:
+    """Return a session as the guides to Spark and Delta make it, with as large a heap as Winnow's."""
+    builder = SparkSession.builder.appName("peer").master("local[*]").config("spark.driver.memory", "4g")
+    builder = builder.config("spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension")
+    session: SparkSession = builder.config(
+        "spark.sql.catalog.spark_catalog", "org.apache.spark.sql.delta.catalog.DeltaCatalog"
+    ).getOrCreate()
+    return session
+
+
+_SESSIONS = {"plain": _plain, "winnow": lambda: start_session("peer", EngineSettings())}
 
 
 def is_positive() -> Column:

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import math
 
+import pyarrow.parquet as pq
 import pytest
 
 import oracle
@@ -83,6 +84,20 @@ def test_sums_of_one_over_rate_recover_the_counts_of_every_stratum(by_surface, r
             error = math.sqrt(there * (1 - rate) / rate)
             assert abs(totals[surface, label] - there) <= 4 * error + 1e-6, (surface, label)
         assert row.negative_rate < 1, "there is something to recover"
+
+
+def test_columns_of_many_values_are_stored_without_a_dictionary_and_those_of_few_with_one(by_surface, engine):
+    if engine == "sail":
+        pytest.skip("its writer asks for none")
+    file = next(file for file in (by_surface / "examples").rglob("*.parquet") if "_delta_log" not in str(file))
+    stored = pq.ParquetFile(file).metadata.row_group(0)
+    has_dictionary = {
+        column.path_in_schema: column.has_dictionary_page
+        for column in (stored.column(place) for place in range(stored.num_columns))
+    }
+    many = ("impression_id", "user_id", "watch_s", "watched_weight")
+    assert {name for name, has in has_dictionary.items() if has}.isdisjoint(many)
+    assert all(has_dictionary[name] for name in ("surface", "watched_label", "watched_rate"))
 
 
 @pytest.mark.parametrize("balance", [pytest.param(0.0, marks=ON_SAIL), 0.3, pytest.param(1.0, marks=ON_SAIL)])

@@ -6,6 +6,7 @@ import datetime as dt
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from typing import Literal, NamedTuple, Protocol
 
 from pyspark.sql import DataFrame, SparkSession
@@ -185,7 +186,7 @@ def properties(table: schema.Table, rows: DataFrame, days: int) -> dict[str, str
         "delta.dataSkippingStatsColumns": ",".join(filtered_by),
         schema.VERSION_PROPERTY: str(table.version),
     }
-    for name in table.high_cardinality:
-        if name in rows.columns:
+    for name in rows.columns:
+        if any(fnmatchcase(name, pattern) for pattern in table.high_cardinality):
             found[f"parquet.enable.dictionary#{name}"] = "false"
     return {name: value for name, value in found.items() if value}

@@ -48,7 +48,7 @@ EXAMPLES = Table(
     key=(IMPRESSION_ID,),
     partition=(EVENT_DATE,),
     filtered_by=(EVENT_DATE, IMPRESSION_TS, USER_ID),
-    high_cardinality=IMPRESSIONS.high_cardinality,
+    high_cardinality=(*IMPRESSIONS.high_cardinality, weight_column("*")),
 )
 
 SPLIT = Column("split", "string", "train, validation or test; null = used for nothing", is_required=False)

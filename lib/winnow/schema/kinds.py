@@ -43,7 +43,7 @@ class Table:
     partition: tuple[Column, ...] = ()
     #: The columns that readers filter by: Delta keeps minima and maxima of these only.
     filtered_by: tuple[Column, ...] = ()
-    #: Columns of so many values that a Parquet dictionary costs time and saves no space.
+    #: Columns of so many values that a Parquet dictionary costs time and saves no space; * stands for any label.
     high_cardinality: tuple[Column, ...] = ()
 
     @property
