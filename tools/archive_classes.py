@@ -44,7 +44,7 @@ def work() -> None:
     """Do what short runs do, in a session that leaves its classes behind when it ends."""
     from winnow.engines.sessions import CLASS_ARCHIVE, local_spark
 
-    session = local_spark("winnow class archive", f'"-XX:ArchiveClassesAtExit={CLASS_ARCHIVE}"')
+    session = local_spark("winnow class archive", f'"-XX:ArchiveClassesAtExit={CLASS_ARCHIVE}" -Xlog:cds=warning')
     with tempfile.TemporaryDirectory() as root, contextlib.redirect_stderr(io.StringIO()):
         for job, *words in (
             ("make_impressions", "--set", "synthetic.rows_per_day=1000", "--set", "synthetic.users=100"),

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import shlex
 import subprocess
 import sys
 
@@ -131,15 +132,27 @@ def test_an_engine_is_not_started_beside_the_session_that_is_there(spark):
     assert start_session("test", EngineSettings()) is spark
 
 
-def test_classes_come_from_the_archive_that_setup_has_left_where_there_is_one(monkeypatch, tmp_path):
-    asked = []
-    monkeypatch.setattr("pyspark.sql.SparkSession.getActiveSession", lambda: None)
-    monkeypatch.setattr(sessions, "local_spark", lambda _name, options: asked.append(options))
-    monkeypatch.setattr(sessions, "CLASS_ARCHIVE", tmp_path / "a b.jsa")
-    start_session("test", EngineSettings())
-    (tmp_path / "a b.jsa").touch()
-    start_session("test", EngineSettings())
-    assert asked == ["", f'"-XX:SharedArchiveFile={tmp_path / "a b.jsa"}" -Xlog:cds*=off']
+@pytest.mark.parametrize("content", [None, b"of another Java"], ids=["none", "unusable"])
+def test_java_starts_without_a_word_where_it_has_no_archive_of_classes(tmp_path, content):
+    """Asked in the words of the checkout's own file, which name the archive from its folder, as in a job's, which say where it is."""
+    archive = tmp_path / sessions._ARCHIVED.partition("=")[2]
+    if content:
+        archive.parent.mkdir()
+        archive.write_bytes(content)
+    for words in (sessions._ARCHIVED, f'"-XX:SharedArchiveFile={archive}"'):
+        options = sessions._local_settings(words)["spark.driver.extraJavaOptions"]
+        assert options.count(".jsa") == 1
+        told = subprocess.run(
+            ["java", *shlex.split(options), "-version"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=tmp_path,
+            check=True,
+            env={name: value for name, value in JOB_ENVIRONMENT.items() if name != "JDK_JAVA_OPTIONS"},
+        )
+        assert told.stdout == ""
+        assert len(told.stderr.splitlines()) == 3, told.stderr
 
 
 @pytest.mark.not_on("sail", "connect", why="they have no JVM in this process")

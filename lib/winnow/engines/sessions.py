@@ -21,8 +21,10 @@ _HOUSE = Path(__file__).resolve().parents[3]
 _LOCAL_CONF = _HOUSE / "conf" / "spark-local.conf"
 #: What the JVM's optimizing compiler need not look at.
 _COMPILER_DIRECTIVES = _LOCAL_CONF.with_name("compiler.directives")
-#: Spark's classes, read and checked, which `make setup` leaves for its own Java and Spark (tools/archive_classes.py).
+#: Spark's classes, read and checked, which `make setup` leaves for its own Java and Spark (tools/archive_classes.py), and what
+#: conf/spark-local.conf asks Java for, which finds it from this checkout's own folder only.
 CLASS_ARCHIVE = _HOUSE / ".jars" / "spark-classes.jsa"
+_ARCHIVED = "-XX:SharedArchiveFile=.jars/spark-classes.jsa"
 #: Where Spark Connect listens that is not told otherwise, and the seconds in which a server must take a connection.
 _CONNECT_PORT, _CONNECT_S = 15002, 10
 
@@ -57,9 +59,7 @@ def _session(name: str, settings: EngineSettings) -> SparkSession:
         session: SparkSession = active or SparkSession.builder.appName(name).getOrCreate()
         return session
     if settings.name == "spark":
-        # Another Java, or another class path, cannot use it, and need not say so.
-        archived = f'"-XX:SharedArchiveFile={CLASS_ARCHIVE}" -Xlog:cds*=off'
-        return local_spark(name, archived if CLASS_ARCHIVE.exists() else "")
+        return local_spark(name)
     # Told on each client for a window over a small table, and by no session without Connect.
     warnings.filterwarnings("ignore", message="WARN WindowExpression: No Partition Defined")
     try:
@@ -73,8 +73,10 @@ def _session(name: str, settings: EngineSettings) -> SparkSession:
     return remote
 
 
-def local_spark(name: str, java_options: str = "") -> SparkSession:
-    """Return a session of Spark in this process, as conf/spark-local.conf describes it, with more options for its JVM.
+def local_spark(name: str, archived: str = f'"-XX:SharedArchiveFile={CLASS_ARCHIVE}"') -> SparkSession:
+    """Return a session of Spark in this process, as conf/spark-local.conf describes it.
+
+    ``archived``: what Java is asked for about its archive of classes.
 
     Raises SettingsError where the package is not in its checkout: then spark-submit says what the session is like.
     """
@@ -82,7 +84,7 @@ def local_spark(name: str, java_options: str = "") -> SparkSession:
         raise SettingsError(f"spark: expected spark-submit, or the settings of a local session at {_LOCAL_CONF}")
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.appName(name)
-    for key, value in _local_settings(java_options).items():
+    for key, value in _local_settings(archived).items():
         builder = builder.config(key, value)
     session: SparkSession = builder.getOrCreate()
     _direct_compilers(session)
@@ -119,14 +121,14 @@ def _direct_compilers(session: SparkSession) -> str:
     return str(told).strip()
 
 
-def _local_settings(more_options: str) -> dict[str, str]:
+def _local_settings(archived: str) -> dict[str, str]:
     """Return what conf/spark-local.conf says, and what depends on where this checkout is and who is looking."""
     lines = _LOCAL_CONF.read_text(encoding="utf-8").splitlines()
     pairs = (line.split(maxsplit=1) for line in lines if line.strip() and not line.startswith("#"))
     settings = {key: value.strip() for key, value in pairs}
     java_options = "spark.driver.extraJavaOptions"
     log = f"-Dlog4j2.configurationFile={_LOCAL_CONF.with_name('log4j2.properties').as_uri()}"
-    settings[java_options] = " ".join(filter(None, (settings.get(java_options), log, more_options)))
+    settings[java_options] = f"{settings[java_options].replace(_ARCHIVED, archived)} {log}"
     settings["spark.ui.showConsoleProgress"] = str(sys.stderr.isatty()).lower()
     return settings
 
