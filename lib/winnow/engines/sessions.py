@@ -21,10 +21,10 @@ _HOUSE = Path(__file__).resolve().parents[3]
 _LOCAL_CONF = _HOUSE / "conf" / "spark-local.conf"
 #: What the JVM's optimizing compiler need not look at.
 _COMPILER_DIRECTIVES = _LOCAL_CONF.with_name("compiler.directives")
-#: Spark's classes, read and checked, which `make setup` leaves for its own Java and Spark (tools/archive_classes.py), and what
-#: conf/spark-local.conf asks Java for, which finds it from this checkout's own folder only.
+#: Spark's classes, read and checked, which `make setup` leaves for its own Java and Spark (tools/archive_classes.py).
 CLASS_ARCHIVE = _HOUSE / ".jars" / "spark-classes.jsa"
-_ARCHIVED = "-XX:SharedArchiveFile=.jars/spark-classes.jsa"
+#: What conf/spark-local.conf asks Java for: the archive, as it is named in the checkout's own folder.
+_ARCHIVED = f"-XX:SharedArchiveFile={CLASS_ARCHIVE.relative_to(_HOUSE)}"
 #: Where Spark Connect listens that is not told otherwise, and the seconds in which a server must take a connection.
 _CONNECT_PORT, _CONNECT_S = 15002, 10
 
