@@ -130,22 +130,23 @@ _TEN_LABELS = (
     *(_watched("mostly", 0.9, 0.1), _watched("finished", 1.0, 0.2)),
     *(f'labels.{action}={{kind = "action"}}' for action in ("commented", "shared", "followed")),
 )
+#: The forms that people write on Spark: name, script, and what is promised of their rows.
+_ON_SPARK = (
+    (SAMPLE_BY, "spark_sample_by", Keeps.ALIKE),
+    (ROW_NUMBER, "spark_row_number", Keeps.AS_MANY),
+)
 
 CONTENDERS = (
     Contender(SPARK, Race.ENGINES, winnow(), ALL),
     Contender(SAIL, Race.ENGINES, winnow(engine="sail"), ALL),
     Contender(DUCKDB, Race.ENGINES, peer("duckdb_two_pass"), ALL, Keeps.ALIKE),
     Contender(POLARS, Race.ENGINES, peer("polars_two_pass"), ALL, Keeps.ALIKE),
-    Contender(SAMPLE_BY, Race.ENGINES, peer("spark_sample_by"), MIDDLE, Keeps.ALIKE),
-    Contender(ROW_NUMBER, Race.ENGINES, peer("spark_row_number"), MIDDLE, Keeps.AS_MANY),
+    *(Contender(name, Race.ENGINES, peer(script), MIDDLE, keeps) for name, script, keeps in _ON_SPARK),
     Contender(f"{DUCKDB}, Winnow's draw", Race.PROOF, peer("duckdb_two_pass", "--draw=winnow"), ALL, most_runs=1),
     Contender(f"{POLARS}, Winnow's draw", Race.PROOF, peer("polars_two_pass", "--draw=winnow"), ALL, most_runs=1),
     *(
         Contender(f"{name}, Winnow's session", Race.PROOF, peer(script, "--session=winnow"), MIDDLE, keeps)
-        for name, script, keeps in (
-            (SAMPLE_BY, "spark_sample_by", Keeps.ALIKE),
-            (ROW_NUMBER, "spark_row_number", Keeps.AS_MANY),
-        )
+        for name, script, keeps in _ON_SPARK
     ),
     Contender(SETTLED, Race.SETTINGS, winnow('sampling.duplicates="settle"'), UPPER, most_runs=2),
     Contender(EXACT, Race.SETTINGS, winnow("sampling.exact=true"), UPPER, Keeps.AS_MANY, most_runs=2),

@@ -30,11 +30,13 @@ def run(doc: str, examples_of: Callable[[SparkSession, DataFrame], DataFrame]) -
 
 def _plain() -> SparkSession:
     """Return a session as the guides to Spark and Delta make it, with as large a heap as Winnow's."""
-    builder = SparkSession.builder.appName("peer").master("local[*]").config("spark.driver.memory", "4g")
-    builder = builder.config("spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension")
-    session: SparkSession = builder.config(
-        "spark.sql.catalog.spark_catalog", "org.apache.spark.sql.delta.catalog.DeltaCatalog"
-    ).getOrCreate()
+    settings = {
+        "spark.master": "local[*]",
+        "spark.driver.memory": "4g",
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    }
+    session: SparkSession = SparkSession.builder.appName("peer").config(map=settings).getOrCreate()
     return session
 
 

@@ -132,6 +132,18 @@ def test_an_engine_is_not_started_beside_the_session_that_is_there(spark):
     assert start_session("test", EngineSettings()) is spark
 
 
+def test_a_job_asks_for_the_archive_that_setup_leaves_wherever_it_is_started(monkeypatch, tmp_path):
+    def asked(archived):
+        raise SettingsError(archived)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("pyspark.sql.SparkSession.getActiveSession", lambda: None)
+    monkeypatch.setattr(sessions, "_local_settings", asked)
+    with pytest.raises(SettingsError) as found:
+        start_session("test", EngineSettings())
+    assert str(found.value) == f'"-XX:SharedArchiveFile={PROJECT / ".jars" / "spark-classes.jsa"}"'
+
+
 @pytest.mark.parametrize("content", [None, b"of another Java"], ids=["none", "unusable"])
 def test_java_starts_without_a_word_where_it_has_no_archive_of_classes(tmp_path, content):
     """Asked in the words of the checkout's own file, which name the archive from its folder, as in a job's, which say where it is."""
